@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Graphs: what a model, a loss or a training step is written in. Building never computes: an fv_value stands for a
+ * tensor that a compiled plan will produce. Errors are sticky: after the first one every builder returns NULL and does
+ * nothing, so model code is checked once, by whoever called the builder (fv_error_text names layer path and shapes).
+ *
+ * Shapes: dimensions are constants or multiples of the symbolic batch size N. FV_N means N, k * FV_N means k*N
+ * (negative numbers encode it, so FV_N * 49 is 49 N). Images are NCHW, weights OIHW / (out, in), as in PyTorch. */
+#ifndef FOVEA_GRAPH_H
+#define FOVEA_GRAPH_H
+
+#include "fovea/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FV_MAX_RANK 6
+#define FV_N ((int64_t)-1)
+#define FV_RAGGED INT64_MIN          /* first dimension of a ragged input: rows are bound per call */
+#define FV_ANY (INT64_MIN + 1)       /* in function inputs only: taken from the call, part of the plan's key */
+
+typedef struct fv_graph fv_graph;
+typedef struct fv_value fv_value;
+
+/* ---- shape of a value ---- */
+FV_API fv_dtype fv_value_dtype(const fv_value *v);
+FV_API int fv_value_rank(const fv_value *v);                       /* 0 for NULL */
+FV_API int64_t fv_value_dim(const fv_value *v, int axis);          /* negative axis counts from the end; k*FV_N or a constant */
+FV_API fv_context *fv_graph_context(fv_graph *g);
+FV_API bool fv_graph_is_training(const fv_graph *g);               /* the function's mode: batch statistics, dropout */
+FV_API fv_dtype fv_graph_dtype(const fv_graph *g);                 /* the session's float type: FV_F32 or FV_F64 */
+/* Records an error of the user's own builder; returns NULL so that `return fv_graph_fail(...)` reads well. */
+FV_API fv_value *fv_graph_fail(fv_graph *g, fv_status status, const char *fmt, ...) FV_PRINTF(3, 4);
+FV_API fv_status fv_graph_status(const fv_graph *g);
+
+/* ---- names: paths of the ecosystem's spelling, "layer1.0.conv1" ---- */
+FV_API void fv_push(fv_graph *g, const char *fmt, ...) FV_PRINTF(2, 3);
+FV_API void fv_pop(fv_graph *g);
+/* Makes a value findable by path ("layer2"), for feature taps: fv_tap(g, "teacher.layer2"). NULL + error when absent. */
+FV_API fv_value *fv_mark(fv_graph *g, const char *name, fv_value *v);
+FV_API fv_value *fv_tap(fv_graph *g, const char *path);
+
+/* ---- any op by name, attributes as text: fv_op(g, "leaky_relu", "slope=0.2", 1, x). Returns output 0. ---- */
+FV_API fv_value *fv_op(fv_graph *g, const char *op, const char *attrs, int n_in, ...);
+/* Output `index` of the node that made v. */
+FV_API fv_value *fv_output_of(fv_value *v, int index);
+
+/* ---- constants ---- */
+FV_API fv_value *fv_const(fv_graph *g, double value);                                   /* scalar of the graph's float type */
+FV_API fv_value *fv_full(fv_graph *g, double value, int rank, const int64_t *dims);
+
+/* ---- arithmetic, with NumPy broadcasting ---- */
+FV_API fv_value *fv_add(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_sub(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_mul(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_div(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_maximum(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_minimum(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_scale(fv_graph *g, fv_value *a, double factor);                     /* a * factor */
+FV_API fv_value *fv_offset(fv_graph *g, fv_value *a, double constant);                  /* a + constant */
+FV_API fv_value *fv_neg(fv_graph *g, fv_value *a);
+FV_API fv_value *fv_abs(fv_graph *g, fv_value *a);
+FV_API fv_value *fv_exp(fv_graph *g, fv_value *a);
+FV_API fv_value *fv_log(fv_graph *g, fv_value *a);
+FV_API fv_value *fv_sqrt(fv_graph *g, fv_value *a);
+FV_API fv_value *fv_square(fv_graph *g, fv_value *a);
+FV_API fv_value *fv_pow(fv_graph *g, fv_value *a, double exponent);
+FV_API fv_value *fv_clamp(fv_graph *g, fv_value *a, double low, double high);
+
+/* ---- activations ---- */
+FV_API fv_value *fv_relu(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_leaky_relu(fv_graph *g, fv_value *x, double slope);
+FV_API fv_value *fv_silu(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_gelu(fv_graph *g, fv_value *x, bool tanh_form);
+FV_API fv_value *fv_sigmoid(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_tanh(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_softmax(fv_graph *g, fv_value *x, int axis);
+FV_API fv_value *fv_log_softmax(fv_graph *g, fv_value *x, int axis);
+
+/* ---- reductions; axes as a bit mask (1 << axis), 0 = all ---- */
+FV_API fv_value *fv_sum(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
+FV_API fv_value *fv_mean(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
+
+/* ---- shapes ---- */
+FV_API fv_value *fv_reshape(fv_graph *g, fv_value *x, int rank, const int64_t *dims);   /* dims may use k*FV_N */
+FV_API fv_value *fv_flatten(fv_graph *g, fv_value *x, int start_axis);
+FV_API fv_value *fv_permute(fv_graph *g, fv_value *x, const int *axes);
+FV_API fv_value *fv_concat(fv_graph *g, int axis, int n, fv_value *const *x);
+FV_API fv_value *fv_slice(fv_graph *g, fv_value *x, int axis, int64_t start, int64_t length);
+FV_API fv_value *fv_pad(fv_graph *g, fv_value *x, const int64_t *before, const int64_t *after, double value);
+FV_API fv_value *fv_broadcast_to(fv_graph *g, fv_value *x, int rank, const int64_t *dims);
+FV_API fv_value *fv_cast(fv_graph *g, fv_value *x, fv_dtype dtype);
+FV_API fv_value *fv_stop_gradient(fv_graph *g, fv_value *x);
+
+/* ---- linear algebra, convolution, pooling without parameters of their own ---- */
+FV_API fv_value *fv_matmul(fv_graph *g, fv_value *a, fv_value *b, bool transpose_a, bool transpose_b);  /* batched over leading axes */
+typedef struct fv_conv2d_options { int64_t stride[2], padding[2], dilation[2], groups; } fv_conv2d_options;  /* 0 means 1 (padding: 0) */
+FV_API fv_value *fv_conv2d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bias, const fv_conv2d_options *o);
+typedef struct fv_pool2d_options { int64_t kernel[2], stride[2], padding[2]; bool ceil_mode, count_include_pad; } fv_pool2d_options;
+FV_API fv_value *fv_max_pool2d(fv_graph *g, fv_value *x, const fv_pool2d_options *o);
+FV_API fv_value *fv_avg_pool2d(fv_graph *g, fv_value *x, const fv_pool2d_options *o);
+FV_API fv_value *fv_global_avg_pool2d(fv_graph *g, fv_value *x);                        /* (N,C,H,W) -> (N,C,1,1) */
+FV_API fv_value *fv_dropout(fv_graph *g, fv_value *x, double p);                         /* identity outside training */
+
+/* ---- losses ---- */
+typedef struct fv_cross_entropy_options { double label_smoothing; int64_t ignore_index; fv_value *class_weight; } fv_cross_entropy_options;
+/* logits (N, C); target i64 (N) or probabilities (N, C). Returns the SUM over the batch; *weight (may be NULL) gets the
+ * sum of the kept samples' weights, so that the mean of PyTorch is sum / weight and accumulation over micro-batches is
+ * exact. ignore_index 0 in a zeroed options struct means PyTorch's -100. */
+FV_API fv_value *fv_cross_entropy(fv_graph *g, fv_value *logits, fv_value *target, const fv_cross_entropy_options *o, fv_value **weight);
+/* Sums of ragged rows: values (FV_RAGGED, K) hold counts[0] rows of sample 0, then counts[1] rows of sample 1, ...;
+ * counts i64 (N). Returns (N, K). */
+FV_API fv_value *fv_ragged_sum(fv_graph *g, fv_value *values, fv_value *counts);
+
+/* ---- differentiation ---- */
+/* Adds nodes that compute d(sum_i seed_i * loss_i)/d(wrt_j); losses are scalars unless seeds of their shape are given
+ * (NULL seeds: ones). grads[j] is NULL where nothing flows. May be called any number of times in one graph. */
+FV_API fv_status fv_grad(fv_graph *g, int n_losses, fv_value *const *losses, fv_value *const *seeds,
+                         int n_wrt, fv_value *const *wrt, fv_value **grads) FV_CHECKED;
+/* Nodes added from now on belong to the next segment of the function (fv_function_run_segment). The gradient of a
+ * segment is put in the mirrored segment behind the last forward one. */
+FV_API void fv_cut(fv_graph *g);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session holds state (variables) and compiled functions over it. */
+#ifndef FOVEA_SESSION_H
+#define FOVEA_SESSION_H
+
+#include "fovea/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fv_session fv_session;
+typedef struct fv_function fv_function;
+typedef struct fv_var fv_var;
+
+/* A host tensor in plain row-major order. The caller owns `data`. A ragged input gives dims[0] = rows of this call. */
+typedef struct fv_tensor { fv_dtype dtype; int rank; int64_t dims[FV_MAX_RANK]; void *data; } fv_tensor;
+
+typedef struct fv_session_options {
+    fv_dtype dtype;           /* FV_F32 (default) or FV_F64 */
+    bool amp;                 /* mixed precision: convolutions and matmuls in bf16, masters and statistics in f32 */
+    uint64_t seed;            /* of parameter initialisation */
+    const char *passes;       /* NULL: all; "none": interpret references; "-fuse,-layout": all but these. FOVEA_PASSES overrides */
+    const char *isa;          /* NULL: best; "avx2", "base": cap of our kernels' and oneDNN's instruction set. FOVEA_ISA overrides */
+    const char *kernel_table; /* path written by `fovea tune`; NULL: shipped heuristics */
+} fv_session_options;
+
+FV_API fv_status fv_session_create(fv_context *ctx, const fv_session_options *options, fv_session **out) FV_CHECKED;
+FV_API void fv_session_destroy(fv_session *s);
+FV_API fv_context *fv_session_context(fv_session *s);
+
+/* ---- variables ---- */
+
+typedef enum fv_role { FV_PARAMETER, FV_BUFFER, FV_GRADIENT, FV_OPTIMIZER, FV_EMA, FV_RANDOM, FV_SCALAR, FV_ROLE_COUNT } fv_role;
+
+typedef enum fv_init_kind { FV_INIT_ZEROS, FV_INIT_CONSTANT, FV_INIT_UNIFORM, FV_INIT_NORMAL, FV_INIT_TRUNC_NORMAL } fv_init_kind;
+typedef struct fv_init { fv_init_kind kind; double a, b; } fv_init;   /* CONSTANT a; UNIFORM [a,b); NORMAL mean a std b; TRUNC_NORMAL std b cut at +-2 (absolute) */
+/* Kaiming normal, gain sqrt 2, of a weight (out, in, kh, kw): fan_out as torchvision's ResNet. */
+FV_API fv_init fv_init_kaiming_fan_out(int rank, const int64_t *dims);
+FV_API fv_init fv_init_linear(int64_t fan_in);                         /* U(+-1/sqrt(fan_in)): PyTorch's Linear and Conv default */
+
+/* Decay by role of a tensor, not by its name: what it is, is said where it is created. */
+typedef enum fv_param_kind { FV_PARAM_WEIGHT, FV_PARAM_BIAS, FV_PARAM_NORM, FV_PARAM_TOKEN } fv_param_kind;
+
+/* Inside a builder: the parameter `path prefix + name`, created at first use, and its value in this graph. Adapters
+ * (fv_session_adapt) and sharing hook in here. */
+FV_API fv_value *fv_param(fv_graph *g, const char *name, fv_param_kind kind, int rank, const int64_t *dims, fv_init init);
+FV_API fv_value *fv_buffer(fv_graph *g, const char *name, fv_dtype dtype, int rank, const int64_t *dims, fv_init init);
+/* A number that changes between calls (rate, momentum, step): read from memory, never baked in. f32 (f64 sessions: f64). */
+FV_API fv_value *fv_scalar(fv_graph *g, const char *name, double initial);
+/* Current value of a variable in this graph: what the last fv_var_write in it gave, else what is stored. */
+FV_API fv_value *fv_var_read(fv_graph *g, fv_var *var);
+/* The variable holds `value` after the call. Later reads in this graph see it. Same shape; cast if the types differ. */
+FV_API void fv_var_write(fv_graph *g, fv_var *var, fv_value *value);
+/* A variable that follows `base` (same shape and storage order): gradient, "exp_avg", EMA. Created zeroed at first use. */
+FV_API fv_var *fv_companion(fv_graph *g, fv_var *base, fv_role role, const char *name);
+/* A scalar per base, e.g. Adam's "step". */
+FV_API fv_var *fv_companion_scalar(fv_graph *g, fv_var *base, fv_role role, const char *name);
+FV_API fv_var *fv_graph_find_var(fv_graph *g, const char *name);      /* full path; NULL when absent */
+/* The trainable parameters read so far in this graph under `prefix` ("" = all), in order of creation. */
+FV_API int fv_graph_trainable(fv_graph *g, const char *prefix, fv_var **out, int capacity);
+
+FV_API int fv_session_var_count(const fv_session *s);
+FV_API fv_var *fv_session_var(fv_session *s, int index);
+FV_API fv_var *fv_session_find(fv_session *s, const char *name);
+FV_API const char *fv_var_name(const fv_var *v);
+FV_API fv_role fv_var_role(const fv_var *v);
+FV_API fv_param_kind fv_var_param_kind(const fv_var *v);
+FV_API bool fv_var_trainable(const fv_var *v);
+FV_API fv_var *fv_var_base(const fv_var *v);                          /* of a companion; else NULL */
+FV_API void fv_var_shape(const fv_var *v, fv_tensor *out);            /* dtype, rank, dims; data NULL */
+FV_API int64_t fv_var_numel(const fv_var *v);
+/* Copies between a plain host tensor and the variable, converting float types. */
+FV_API fv_status fv_var_get(fv_session *s, const fv_var *v, const fv_tensor *out) FV_CHECKED;
+FV_API fv_status fv_var_set(fv_session *s, fv_var *v, const fv_tensor *in) FV_CHECKED;
+FV_API fv_status fv_var_set_number(fv_session *s, fv_var *v, double value) FV_CHECKED;
+FV_API fv_status fv_session_set_scalar(fv_session *s, const char *name, double value) FV_CHECKED;
+FV_API fv_status fv_session_set_random(fv_session *s, uint64_t seed, int64_t step, int64_t first_sample) FV_CHECKED;
+
+/* Frozen parameters take no gradient, get no update, and batch norm over them uses running statistics. Pattern with '*'.
+ * Returns how many parameters changed. Functions notice: the trainable set is part of every plan's key. */
+FV_API int fv_session_set_trainable(fv_session *s, const char *pattern, bool trainable);
+/* Low-rank adapter on the parameter at `path`: W + (alpha / rank) * B A, A (rank, in*k*k) Kaiming uniform, B (out, rank)
+ * zero; named path.lora_A, path.lora_B (Hu et al., LoRA, eq. 3). Takes effect for graphs built afterwards. */
+FV_API fv_status fv_session_adapt(fv_session *s, const char *path, int rank, double alpha) FV_CHECKED;
+
+/* ---- functions ---- */
+
+typedef struct fv_input_spec { const char *name; fv_dtype dtype; int rank; int64_t dims[FV_MAX_RANK]; } fv_input_spec;
+typedef struct fv_function_options {
+    bool training;            /* batch statistics, dropout on */
+    bool in_flight;           /* segments run apart, several micro-batches in flight: what crosses a cut has a block per slot */
+    int cache;                /* plans kept (least recently used goes first); 0 = 8 */
+    const char *variant;      /* extra text in the key, borrowed */
+} fv_function_options;
+/* Builds the graph for one key: `in[i]` are the inputs of the specs. Declare outputs with fv_result. */
+typedef fv_status fv_build_fn(fv_graph *g, fv_value *const *in, int n_in, void *user);
+FV_API void fv_result(fv_graph *g, const char *name, fv_value *v);
+
+FV_API fv_status fv_function_create(fv_session *s, const char *name, const fv_input_spec *inputs, int n_inputs,
+                                    fv_build_fn *build, void *user, const fv_function_options *options, fv_function **out) FV_CHECKED;
+FV_API void fv_function_destroy(fv_function *f);
+/* Runs it. The key is: batch size, other dimensions of the inputs, mode, trainable set, session types; a new key builds
+ * and compiles (once). `out` receives the declared results in order (n_out may be fewer); data NULL is skipped. */
+FV_API fv_status fv_function_call(fv_function *f, const fv_tensor *in, int n_in, const fv_tensor *out, int n_out) FV_CHECKED;
+/* Compiles without running; foretold bytes may be NULL. */
+FV_API fv_status fv_function_compile(fv_function *f, const fv_tensor *in_shapes, int n_in, int64_t *foretold_bytes) FV_CHECKED;
+/* Micro-batch `slot`, one segment of it. Inputs are given with segment 0 and must stay valid to the last one. */
+FV_API int fv_function_segments(fv_function *f);
+FV_API fv_status fv_function_run_segment(fv_function *f, int slot, int segment, const fv_tensor *in, int n_in, const fv_tensor *out, int n_out) FV_CHECKED;
+/* Runs the same call again op by op and names the first op whose output is not finite ("layer2.0.conv1 (conv2d), forward").
+ * Writes to variables are not carried out. NULL when all is finite. Borrowed until the next call. */
+FV_API const char *fv_function_find_nonfinite(fv_function *f, const fv_tensor *in, int n_in);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
