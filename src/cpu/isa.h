@@ -4,7 +4,7 @@
  * declare all of them with FVI_ISA_DECLARE and pick one with FVI_ISA_PICK while planning, never inside a step:
  *
  *     in k_relu.c:      FVI_ISA_DECLARE(void, fvi_relu_rows, (const float *x, float *y, int64_t n))
- *                       prepared->run = FVI_ISA_PICK(fvi_isa_best(), fvi_relu_rows);
+ *                       prepared->run = FVI_ISA_PICK(q->env->isa, fvi_relu_rows);
  *     in isa/rows.c:    FVI_ISA_DECLARE(void, fvi_relu_rows, (const float *x, float *y, int64_t n))
  *                       void FVI_ISA_NAME(fvi_relu_rows)(const float *x, float *y, int64_t n) { ... }
  *
@@ -12,11 +12,11 @@
 #ifndef FVI_ISA_H
 #define FVI_ISA_H
 
+#include "ir/kernel.h"                                  /* enum fvi_isa, in ascending order */
+
 #define FVI_PASTE_(a, b) a##_##b
 #define FVI_PASTE(a, b) FVI_PASTE_(a, b)
 #define FVI_ISA_NAME(x) FVI_PASTE(x, FVI_ISA)
-
-typedef enum fvi_isa_level { FVI_ISA_BASE, FVI_ISA_AVX2, FVI_ISA_AVX512 } fvi_isa_level;
 
 #if defined(__x86_64__)
 #define FVI_ISA_DECLARE(ret, name, args) \
@@ -24,20 +24,20 @@ typedef enum fvi_isa_level { FVI_ISA_BASE, FVI_ISA_AVX2, FVI_ISA_AVX512 } fvi_is
     ret name##_avx2 args;                \
     ret name##_avx512 args;
 #define FVI_ISA_PICK(level, name) \
-    ((level) == FVI_ISA_AVX512 ? name##_avx512 : (level) == FVI_ISA_AVX2 ? name##_avx2 : name##_base)
+    ((level) >= FVI_ISA_AVX512 ? name##_avx512 : (level) == FVI_ISA_AVX2 ? name##_avx2 : name##_base)
 #else
 #define FVI_ISA_DECLARE(ret, name, args) ret name##_base args;
 #define FVI_ISA_PICK(level, name) ((void)(level), name##_base)
 #endif
 
 /* The best set of this machine. (The compiler's helper also asks the operating system whether it saves the registers.) */
-static inline fvi_isa_level fvi_isa_best(void)
+static inline fvi_isa fvi_isa_best(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-        return FVI_ISA_AVX512;
+        return __builtin_cpu_supports("avx512bf16") ? FVI_ISA_AVX512_BF16 : FVI_ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return FVI_ISA_AVX2;
 #endif
     return FVI_ISA_BASE;

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files: whole reads, maps, and writes that are complete or absent. A writer fills `<path>.tmp.<pid>` beside the target,
+ * syncs it, renames it over the target and syncs the folder, so that after a power cut either the old or the new file is
+ * there, whole. The first failure of a writer is kept; its temporary is removed when it is committed or aborted. Every
+ * write, fsync and rename goes through a wrapper that retries EINTR and can be made to fail by tests. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WRITER_BUFFER = 64 << 10, READ_STEP = 64 << 10 };
+
+/* ---- system calls with faults ------------------------------------------------------------------------------------ */
+
+static struct { atomic_int write_at, sync_at, rename_at, error; } faults;
+
+void fvi_file_set_faults(fvi_file_faults f)
+{
+    atomic_store(&faults.error, f.error);
+    atomic_store(&faults.write_at, f.write_at);
+    atomic_store(&faults.sync_at, f.sync_at);
+    atomic_store(&faults.rename_at, f.rename_at);
+}
+
+/* Counts one call; true (with errno set) when it is the one to fail. */
+static bool fault(atomic_int *countdown)
+{
+    if (atomic_load_explicit(countdown, memory_order_relaxed) <= 0 || atomic_fetch_sub(countdown, 1) != 1) return false;
+    errno = atomic_load(&faults.error);
+    return true;
+}
+
+/* Writes everything; -1 with errno. */
+static int write_all(int fd, const char *data, size_t bytes)
+{
+    while (bytes) {
+        ssize_t n = fault(&faults.write_at) ? -1 : write(fd, data, FVI_MIN(bytes, (size_t)1 << 30));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        data += n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
+static int sync_fd(int fd)
+{
+    int r;
+    do r = fault(&faults.sync_at) ? -1 : fsync(fd);
+    while (r < 0 && errno == EINTR);
+    return r;
+}
+
+static int rename_file(const char *from, const char *to)
+{
+    return fault(&faults.rename_at) ? -1 : rename(from, to);
+}
+
+/* fsync of the folder that holds `path`. File systems that cannot sync a folder (EINVAL) are left alone. */
+static int sync_folder(const char *path)
+{
+    char *dir = fvi_path_dir(path);
+    if (!dir) {
+        errno = ENOMEM;
+        return -1;
+    }
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fvi_free(dir);
+    if (fd < 0) return -1;
+    int r = sync_fd(fd), error = errno;
+    close(fd);
+    errno = error;
+    return r < 0 && error == EINVAL ? 0 : r;
+}
+
+static int open_read(const char *path)
+{
+    int fd;
+    do fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+/* Reads fd to its end into a growing buffer. `expected` is a hint, 0 when unknown (pipes, /proc). */
+static fv_status read_all(fv_context *ctx, int fd, const char *path, size_t expected, size_t limit, char **data,
+                          size_t *bytes)
+{
+    size_t used = 0, room = 0;
+    char *buffer = NULL;
+    fv_status status = FV_OK;
+    for (;;) {
+        if (room - used < 2) {                          /* one byte to notice the end, one for the NUL */
+            size_t wanted = room ? room * 2 : expected ? expected + 2 : READ_STEP;
+            char *grown = wanted > room ? fvi_realloc(buffer, wanted) : NULL;
+            if (!grown) {
+                status = fvi_nomem(ctx);
+                goto done;
+            }
+            buffer = grown;
+            room = wanted;
+        }
+        ssize_t n = read(fd, buffer + used, FVI_MIN(room - used - 1, (size_t)1 << 30));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            status = fvi_fail(ctx, FV_ERROR_IO, "cannot read %s: %s", path, strerror(errno));
+            goto done;
+        }
+        if (n == 0) break;
+        used += (size_t)n;
+        if (used > limit) {
+            status = fvi_fail(ctx, FV_ERROR_FORMAT, "%s is larger than %zu bytes, the most that is read here", path, limit);
+            goto done;
+        }
+    }
+    buffer[used] = 0;
+    *data = buffer;
+    *bytes = used;
+    buffer = NULL;
+done:
+    fvi_free(buffer);
+    return status;
+}
+
+fv_status fvi_file_read(fv_context *ctx, const char *path, size_t limit, char **data, size_t *bytes)
+{
+    *data = NULL;
+    *bytes = 0;
+    int fd = open_read(path);
+    if (fd < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot open %s: %s", path, strerror(errno));
+    fv_status status;
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        status = fvi_fail(ctx, FV_ERROR_IO, "cannot read %s: %s", path, strerror(errno));
+    else if (S_ISREG(info.st_mode) && (uint64_t)info.st_size > limit)
+        status = fvi_fail(ctx, FV_ERROR_FORMAT, "%s has %lld bytes, at most %zu are read here", path,
+                          (long long)info.st_size, limit);
+    else
+        status = read_all(ctx, fd, path, S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, limit, data, bytes);
+    close(fd);
+    return status;
+}
+
+fv_status fvi_file_map(fv_context *ctx, const char *path, fvi_map *out)
+{
+    *out = (fvi_map){0};
+    int fd = open_read(path);
+    if (fd < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot open %s: %s", path, strerror(errno));
+    fv_status status = FV_OK;
+    struct stat info;
+    if (fstat(fd, &info) < 0) {
+        status = fvi_fail(ctx, FV_ERROR_IO, "cannot read %s: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        status = fvi_fail(ctx, FV_ERROR_IO, "%s is %s, not a file", path, S_ISDIR(info.st_mode) ? "a folder" : "a device");
+    } else if (info.st_size == 0) {
+        out->data = (const unsigned char *)"";          /* empty maps do not exist */
+    } else {
+        void *p = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) status = fvi_fail(ctx, FV_ERROR_IO, "cannot map %s: %s", path, strerror(errno));
+        else *out = (fvi_map){.data = p, .bytes = (size_t)info.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void fvi_file_unmap(fvi_map *m)
+{
+    if (!m) return;
+    if (m->bytes) munmap((void *)(uintptr_t)m->data, m->bytes);
+    *m = (fvi_map){0};
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+struct fvi_writer {
+    fv_context *ctx;        /* borrowed */
+    char *path, *temporary; /* owned */
+    int fd;
+    fv_status status;       /* first failure */
+    bool synced;
+    size_t used;
+    char buffer[WRITER_BUFFER];
+};
+
+static fv_status writer_fail(fvi_writer *w, const char *doing)
+{
+    int error = errno;
+    w->status = fvi_fail(w->ctx, FV_ERROR_IO, "cannot %s %s: %s", doing, w->path, strerror(error));
+    return w->status;
+}
+
+/* The file that a link names (so that the link stays), else the path itself. */
+static char *writer_target(const char *path)
+{
+    struct stat info;
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode)) {
+        char *real = realpath(path, NULL);
+        char *copy = real ? fvi_strdup(real) : NULL;
+        free(real);
+        if (copy) return copy;
+    }
+    return fvi_strdup(path);
+}
+
+fv_status fvi_writer_open(fv_context *ctx, const char *path, fvi_writer **out)
+{
+    *out = NULL;
+    fvi_writer *w = fvi_malloc(sizeof *w);
+    if (!w) return fvi_nomem(ctx);
+    memset(w, 0, offsetof(fvi_writer, buffer));
+    w->ctx = ctx;
+    w->fd = -1;
+    fv_status status = FV_OK;
+    w->path = writer_target(path);
+    w->temporary = w->path ? fvi_format("%s.tmp.%ld", w->path, (long)getpid()) : NULL;
+    if (!w->temporary) {
+        status = fvi_nomem(ctx);
+        goto done;
+    }
+    do w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    while (w->fd < 0 && errno == EINTR);
+    if (w->fd < 0) {
+        status = fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", w->temporary, strerror(errno));
+        goto done;
+    }
+    *out = w;
+    w = NULL;
+done:
+    if (w) {
+        fvi_free(w->temporary);
+        fvi_free(w->path);
+        fvi_free(w);
+    }
+    return status;
+}
+
+static fv_status writer_flush(fvi_writer *w)
+{
+    if (w->status == FV_OK && write_all(w->fd, w->buffer, w->used) < 0) return writer_fail(w, "write");
+    w->used = 0;
+    return w->status;
+}
+
+fv_status fvi_writer_write(fvi_writer *w, const void *data, size_t bytes)
+{
+    if (w->status != FV_OK) return w->status;
+    w->synced = false;
+    if (bytes > sizeof w->buffer - w->used) {
+        FVI_TRY(w->ctx, writer_flush(w));
+        if (bytes >= sizeof w->buffer) return write_all(w->fd, data, bytes) < 0 ? writer_fail(w, "write") : FV_OK;
+    }
+    if (bytes) memcpy(w->buffer + w->used, data, bytes);
+    w->used += bytes;
+    return FV_OK;
+}
+
+fv_status fvi_writer_sync(fvi_writer *w)
+{
+    if (w->status != FV_OK || w->synced) return w->status;
+    FVI_TRY(w->ctx, writer_flush(w));
+    if (sync_fd(w->fd) < 0) return writer_fail(w, "sync");
+    w->synced = true;
+    return FV_OK;
+}
+
+fv_status fvi_writer_commit(fvi_writer *w)
+{
+    fv_context *ctx = w->ctx;
+    fv_status status;
+    FVI_TRY_DONE(ctx, status, fvi_writer_sync(w));
+    int closed = close(w->fd);
+    w->fd = -1;
+    if (closed < 0 && errno != EINTR) {                 /* network file systems report late */
+        status = writer_fail(w, "write");
+        goto done;
+    }
+    if (rename_file(w->temporary, w->path) < 0) {
+        status = writer_fail(w, "replace");
+        goto done;
+    }
+    w->temporary[0] = 0;                                /* from here on the new file is there */
+    if (sync_folder(w->path) < 0) status = writer_fail(w, "sync the folder of");
+done:
+    fvi_writer_abort(w);
+    return status;
+}
+
+void fvi_writer_abort(fvi_writer *w)
+{
+    if (!w) return;
+    if (w->fd >= 0) close(w->fd);
+    if (w->temporary[0]) unlink(w->temporary);
+    fvi_free(w->temporary);
+    fvi_free(w->path);
+    fvi_free(w);
+}
+
+fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes)
+{
+    fvi_writer *w = NULL;
+    FVI_TRY(ctx, fvi_writer_open(ctx, path, &w));
+    fv_status status = fvi_writer_write(w, data, bytes);
+    if (status == FV_OK) return fvi_writer_commit(w);
+    fvi_writer_abort(w);
+    return status;
+}
+
+/* ---- folders and paths ------------------------------------------------------------------------------------------- */
+
+fv_status fvi_make_dirs(fv_context *ctx, const char *path)
+{
+    fv_status status = FV_OK;
+    char *copy = fvi_strdup(path);
+    if (!copy) return fvi_nomem(ctx);
+    for (char *p = copy + (copy[0] == '/'); status == FV_OK; p++) {
+        if (*p && *p != '/') continue;
+        bool last = !*p;
+        *p = 0;
+        if (*copy && mkdir(copy, 0777) < 0) {
+            int error = errno;                          /* some file systems say EROFS or EACCES for folders that exist */
+            if (!fvi_is_dir(copy))
+                status = fvi_fail(ctx, FV_ERROR_IO, "cannot create the folder %s: %s", copy,
+                                  error == EEXIST ? "a file of that name is there" : strerror(error));
+        }
+        if (last) break;
+        *p = '/';
+    }
+    fvi_free(copy);
+    return status;
+}
+
+bool fvi_file_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool fvi_is_dir(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *fvi_path_join(const char *a, const char *b)
+{
+    size_t n = strlen(a);
+    if (b[0] == '/' || !n) return fvi_strdup(b);
+    return fvi_format("%s%s%s", a, a[n - 1] == '/' ? "" : "/", b);
+}
+
+char *fvi_path_dir(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;            /* trailing slashes */
+    while (n > 0 && path[n - 1] != '/') n--;            /* the last part */
+    while (n > 1 && path[n - 1] == '/') n--;            /* the slashes before it */
+    return n > INT_MAX ? NULL : n ? fvi_format("%.*s", (int)n, path) : fvi_strdup(".");
+}
+
+const char *fvi_path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Removes empty and "." parts. ".." stays: with links it is not the part before it. */
+static void tidy_path(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from;) {
+        size_t n = strcspn(from, "/");
+        if (n && !(n == 1 && from[0] == '.')) {
+            *to++ = '/';
+            memmove(to, from, n);
+            to += n;
+        }
+        from += n + (from[n] == '/');
+    }
+    if (to == path) *to++ = '/';
+    *to = 0;
+}
+
+char *fvi_path_absolute(const char *path)
+{
+    char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (path[0] != '/' && !cwd) return NULL;
+    char *joined = fvi_format("%s/%s", cwd ? cwd : "", path);
+    free(cwd);
+    if (!joined) return NULL;
+    if (strstr(joined, "/..")) {
+        char *real = realpath(joined, NULL);
+        char *copy = real ? fvi_strdup(real) : NULL;
+        free(real);
+        if (copy) {
+            fvi_free(joined);
+            return copy;
+        }
+    }
+    tidy_path(joined);
+    return joined;
+}

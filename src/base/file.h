@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files: whole reads with a size limit, and writes that are either complete or absent (written aside, synced, renamed,
+ * directory synced). Every call names path and errno in errors. Fault injection for tests: fvi_file_faults. */
+#ifndef FVI_FILE_H
+#define FVI_FILE_H
+
+#include "base/base.h"
+
+/* Reads a whole file; *data is NUL-terminated beyond *bytes and owned by the caller (fvi_free). */
+FV_CHECKED fv_status fvi_file_read(fv_context *ctx, const char *path, size_t limit, char **data, size_t *bytes);
+/* Read-only map. fvi_file_unmap accepts NULL. */
+typedef struct fvi_map { const unsigned char *data; size_t bytes; } fvi_map;
+FV_CHECKED fv_status fvi_file_map(fv_context *ctx, const char *path, fvi_map *out);
+void fvi_file_unmap(fvi_map *m);
+
+typedef struct fvi_writer fvi_writer;
+/* Opens `path`.tmp.<pid> beside the target. */
+FV_CHECKED fv_status fvi_writer_open(fv_context *ctx, const char *path, fvi_writer **out);
+FV_CHECKED fv_status fvi_writer_write(fvi_writer *w, const void *data, size_t bytes);
+/* flush + fsync, but not yet renamed: lets several files become visible one right after the other. */
+FV_CHECKED fv_status fvi_writer_sync(fvi_writer *w);
+/* Syncs if needed, renames over the target, syncs the directory, frees w (also on failure: then the temporary is removed). */
+FV_CHECKED fv_status fvi_writer_commit(fvi_writer *w);
+void fvi_writer_abort(fvi_writer *w);                       /* NULL allowed; removes the temporary */
+FV_CHECKED fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes);   /* atomic */
+
+FV_CHECKED fv_status fvi_make_dirs(fv_context *ctx, const char *path);   /* mkdir -p */
+bool fvi_file_exists(const char *path);
+bool fvi_is_dir(const char *path);
+char *fvi_path_join(const char *a, const char *b);          /* b absolute: copy of b. Owned by the caller */
+char *fvi_path_dir(const char *path);                       /* "." when none. Owned by the caller */
+const char *fvi_path_base(const char *path);                /* borrowed: part after the last slash */
+char *fvi_path_absolute(const char *path);                  /* owned by the caller */
+
+/* For tests: the n-th (1-based) write, fsync or rename call from now on fails with `error` (an errno). 0 = off. */
+typedef struct fvi_file_faults { int write_at, sync_at, rename_at, error; } fvi_file_faults;
+void fvi_file_set_faults(fvi_file_faults f);
+
+#endif
