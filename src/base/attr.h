@@ -26,7 +26,7 @@ typedef struct fvi_attr_def {
     double min, max;             /* inclusive; min == max == 0 means unbounded */
     const char *const *names;    /* ENUM: NULL-terminated; STRING with choices: likewise or NULL */
     const char *help;
-    const char *fallback_text;   /* STRING default, or NULL */
+    const char *fallback_text;   /* default of a STRING, or of a list whose items differ ("0.9,0.999"); or NULL */
     const char *aliases;         /* space-separated other names, or NULL */
 } fvi_attr_def;
 
@@ -37,7 +37,8 @@ void fvi_attr_clear(const fvi_attr_def *table, void *s);             /* frees st
 bool fvi_attr_equal(const fvi_attr_def *table, const void *a, const void *b);
 uint64_t fvi_attr_hash(const fvi_attr_def *table, const void *s, uint64_t seed);
 const fvi_attr_def *fvi_attr_find(const fvi_attr_def *table, const char *name);   /* canonical name or alias */
-/* Sets one field from text ("3", "true", "0.9,0.95", "null" = default). `what` names the key in errors. */
+/* Sets one field from text ("3", "true", "0.9,0.95", "[1,1]", "null" = default); one item fills all of a fixed count. The
+ * field must hold a value already (fvi_attr_defaults) and keeps it on failure. `what` names the key in errors. */
 FV_CHECKED fv_status fvi_attr_parse(fv_context *ctx, const fvi_attr_def *d, void *s, const char *text, const char *what);
 /* Range and choice check of a whole struct; `what` goes in front of the field's name in errors. */
 FV_CHECKED fv_status fvi_attr_check(fv_context *ctx, const fvi_attr_def *table, const void *s, const char *what);
