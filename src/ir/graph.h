@@ -13,6 +13,7 @@ struct fv_value {
     int id;                            /* unique in the graph */
     fvi_type type;
     fvi_layout layout;                 /* decided by the layout pass; PLAIN before */
+    fv_value *forward;                 /* set when a pass replaced this value; builders follow it */
 };
 
 struct fvi_node {
@@ -27,7 +28,9 @@ struct fvi_node {
     int id, segment;
     int slot;                          /* input: its number */
     bool dead;
+    bool hoisted;                      /* depends on variables only: computed once per change of them, not per call */
     const struct fvi_kernel *kernel;   /* chosen by the layout pass */
+    const char *kernel_name;           /* of `kernel`, for dumps */
     void *note;                        /* scratch field of passes */
 };
 
@@ -52,8 +55,10 @@ struct fv_graph {
     struct { fv_value **items; int count, capacity; } current;      /* by var->index: current value or NULL */
     struct { fv_value **items; int count, capacity; } casts;        /* by value id: its cast to bf16/f32 under amp */
     struct { char *items; int count, capacity; } path;              /* NUL-terminated prefix "layer1.0" */
-    int segment, last_segment, next_value;
+    struct { int *items; int count, capacity; } path_stack;         /* path.count before each push */
+    int segment, next_value;
     const fvi_node *origin;            /* set while gradients are emitted */
+    bool hold_amp;                     /* passes build without the mixed-precision rule */
     int64_t batch;                     /* bound N of a compiled copy; 0 = symbolic */
     void *user;                        /* the function's owner (session) */
 };
@@ -77,5 +82,15 @@ fv_status fvi_graph_bind(const fv_graph *g, int64_t batch, fv_graph **out) FV_CH
 char *fvi_graph_dump(const fv_graph *g);                             /* text, owned by the caller */
 /* Ops the engine itself needs: input, var_read, var_write, constant are in src/ir/source.c. */
 bool fvi_node_is(const fvi_node *n, const char *op);
+/* Follows replacements. */
+static inline fv_value *fvi_value_now(fv_value *v)
+{
+    while (v && v->forward) v = v->forward;
+    return v;
+}
+/* Rebuilds the node list: each node for which `expand` says yes is replaced by its expansion in place. */
+fv_status fvi_graph_expand(fv_graph *g, bool (*expand)(const fvi_node *n, void *user), void *user) FV_CHECKED;
+/* The i64 (3) variable {seed, step, first sample} that dropout draws from. */
+fv_value *fvi_random_state(fv_graph *g);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct fvi_exec {
     fv_context *ctx;
     int threads;
     fvi_comm *comm;                    /* NULL: one rank */
-    void *ref_scratch;                 /* of the reference adapter */
+    const int64_t *ragged_rows;        /* by input slot: rows bound in this call (ragged inputs only) */
 } fvi_exec;
 
 typedef struct fvi_env {               /* what a plan is compiled for */
@@ -63,6 +63,9 @@ typedef struct fvi_kernel {
     bool skips_unused;
     /* Text for `fovea bench --ops`, e.g. oneDNN's impl_info; NULL = name. */
     const char *(*describe)(const void *state);
+    /* Many calls as one, for kernels over many small tensors (optimizer updates, norms): consecutive calls of one kernel
+     * are handed over together; scratch is not given. NULL: called one by one. */
+    fv_status (*run_group)(int n, void **states, void *const *const *in, void *const *const *out, const fvi_exec *x);
 } fvi_kernel;
 
 typedef struct fvi_kernel_list { int count; const fvi_kernel *const *kernels; } fvi_kernel_list;

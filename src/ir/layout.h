@@ -42,9 +42,9 @@ const char *fvi_layout_name(fvi_layout l);                      /* the spelling 
 /* Elements stored, padding included, of a bound type. PLAIN and permutations: the number of elements. */
 int64_t fvi_layout_elements(fvi_layout l, const fvi_type *t);
 size_t fvi_layout_bytes(fvi_layout l, const fvi_type *t);
-/* Plain C conversion of any enumerated layout to any other (padding zeroed); src and dst of the same dtype. For load,
+/* Plain C conversion of any enumerated layout to any other (padding zeroed); src and dst of the same dtype. false: no memory. For load,
  * save and references; the CPU backend has a fast reorder. */
-void fvi_layout_convert(const fvi_type *t, const void *src, fvi_layout from, void *dst, fvi_layout to);
+bool fvi_layout_convert(const fvi_type *t, const void *src, fvi_layout from, void *dst, fvi_layout to);
 /* Size of the innermost channel block of an activation layout: NCHW16C 16, NCHW8C 8, else 1. */
 int fvi_layout_block(fvi_layout l);
 

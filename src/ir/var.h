@@ -24,10 +24,11 @@ struct fv_var {
     size_t bytes;                      /* in the home layout */
     void *data;                        /* NULL until materialised; inside a block of the store */
     void *pending;                     /* plain value set before materialisation; owned */
+    size_t block_offset;               /* used while a block is laid out */
     uint64_t version;                  /* store clock of the last write */
     fvi_var *lora_a, *lora_b;          /* adapter of this parameter, or NULL */
     double lora_scale;
-    fv_value *note;                    /* scratch for one graph build */
+    int note;                          /* scratch field of passes */
 };
 
 typedef struct fvi_block { void *data; size_t bytes; } fvi_block;

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Variables inside graphs: reads, writes, parameters (the one place where adapters, freezing and sharing hook in),
+ * companions. A write is forwarded to later reads of the same graph, so a graph reads each variable once and writes it
+ * at most once a segment. */
+#include "ir/graph.h"
+
+#include <math.h>
+#include <stdio.h>
+
+fv_init fv_init_kaiming_fan_out(int rank, const int64_t *dims)
+{
+    int64_t fan = rank > 0 ? dims[0] : 1;
+    for (int i = 2; i < rank; i++) fan *= dims[i];
+    return (fv_init){FV_INIT_NORMAL, 0, sqrt(2.0 / (double)FVI_MAX(fan, 1))};
+}
+
+fv_init fv_init_linear(int64_t fan_in)
+{
+    const double bound = 1 / sqrt((double)FVI_MAX(fan_in, 1));
+    return (fv_init){FV_INIT_UNIFORM, -bound, bound};
+}
+
+static fv_value *fail_nomem(fv_graph *g)
+{
+    if (g->status == FV_OK) g->status = fvi_nomem(g->ctx);
+    return NULL;
+}
+
+static fvi_node *var_node(fv_graph *g, const char *op, fvi_var *var, int n_in, fv_value **in)
+{
+    const fvi_op *record = g->table->find(op);
+    fvi_node *n = fvi_node_add(g, record, NULL, n_in, in);
+    if (!n) return NULL;
+    n->var = var;
+    n->path = fvi_arena_strdup(&g->arena, var->name);
+    return n->path ? n : (fvi_node *)(void *)fail_nomem(g);
+}
+
+fv_value *fv_var_read(fv_graph *g, fv_var *var)
+{
+    if (g->status != FV_OK || !var) return NULL;
+    while (g->current.count <= var->index)
+        if (!FVI_PUSH(&g->current, NULL)) return fail_nomem(g);
+    fv_value *v = fvi_value_now(g->current.items[var->index]);
+    if (v) return v;
+    const fvi_node *origin = g->origin;
+    g->origin = NULL;
+    fvi_node *n = var_node(g, "var_read", var, 0, NULL);
+    g->origin = origin;
+    if (!n) return NULL;
+    n->out[0].type = var->type;
+    return g->current.items[var->index] = &n->out[0];
+}
+
+void fv_var_write(fv_graph *g, fv_var *var, fv_value *value)
+{
+    if (g->status != FV_OK || !var) return;
+    if (!value) {
+        fv_graph_fail(g, FV_ERROR_INVALID, "%s: written with a missing value", var->name);
+        return;
+    }
+    value = fvi_value_now(value);
+    char a[FVI_TYPE_TEXT], b[FVI_TYPE_TEXT];
+    if (!fvi_type_same_shape(&value->type, &var->type)) {
+        fv_graph_fail(g, FV_ERROR_SHAPE, "%s holds %s, cannot take %s", var->name, fvi_type_text(&var->type, a), fvi_type_text(&value->type, b));
+        return;
+    }
+    if (value->type.dtype != var->type.dtype) value = fv_cast(g, value, var->type.dtype);
+    while (g->current.count <= var->index)
+        if (!FVI_PUSH(&g->current, NULL)) { fail_nomem(g); return; }
+    for (int i = g->nodes.count - 1; i >= 0; i--) {                       /* an earlier write of this segment is superseded */
+        fvi_node *n = g->nodes.items[i];
+        if (n->segment != g->segment) break;
+        if (n->var == var && !n->n_out) n->dead = true;
+    }
+    if (!var_node(g, "var_write", var, 1, &value)) return;
+    g->current.items[var->index] = value;
+}
+
+/* LoRA (Hu et al. 2021, eq. 3): W + (alpha / r) B A. */
+static fv_value *adapted(fv_graph *g, const fvi_var *var, fv_value *w)
+{
+    fv_value *delta = fv_matmul(g, fv_var_read(g, var->lora_b), fv_var_read(g, var->lora_a), false, false);
+    if (delta && delta->type.dtype != var->type.dtype) delta = fv_cast(g, delta, var->type.dtype);
+    delta = fv_reshape(g, delta, var->type.rank, var->type.dim);
+    return fv_add(g, w, fv_scale(g, delta, var->lora_scale));
+}
+
+fv_value *fv_param(fv_graph *g, const char *name, fv_param_kind kind, int rank, const int64_t *dims, fv_init init)
+{
+    if (g->status != FV_OK) return NULL;
+    const char *path = fvi_graph_path(g, name);
+    if (!path) return fail_nomem(g);
+    const fvi_type type = fvi_type_make(g->store->dtype, rank, dims);
+    fvi_var *var;
+    const bool known = fvi_store_find(g->store, path);
+    const fv_status status = fvi_store_get(g->store, path, FV_PARAMETER, &type, init, &var);
+    if (status != FV_OK) {
+        g->status = status;
+        return NULL;
+    }
+    if (!known) var->kind = kind;
+    fv_value *w = fv_var_read(g, var);
+    return var->lora_a ? adapted(g, var, w) : w;
+}
+
+static fv_value *plain_var(fv_graph *g, const char *path, fv_role role, const fvi_type *type, fv_init init)
+{
+    fvi_var *var;
+    if (!path) return fail_nomem(g);
+    const fv_status status = fvi_store_get(g->store, path, role, type, init, &var);
+    if (status != FV_OK) {
+        g->status = status;
+        return NULL;
+    }
+    return fv_var_read(g, var);
+}
+
+fv_value *fv_buffer(fv_graph *g, const char *name, fv_dtype dtype, int rank, const int64_t *dims, fv_init init)
+{
+    if (g->status != FV_OK) return NULL;
+    const fvi_type type = fvi_type_make(dtype, rank, dims);
+    return plain_var(g, fvi_graph_path(g, name), FV_BUFFER, &type, init);
+}
+
+fv_value *fv_scalar(fv_graph *g, const char *name, double initial)
+{
+    if (g->status != FV_OK) return NULL;
+    const fvi_type type = fvi_type_make(g->store->dtype, 0, NULL);
+    return plain_var(g, name, FV_SCALAR, &type, (fv_init){FV_INIT_CONSTANT, initial, 0});
+}
+
+fv_value *fvi_random_state(fv_graph *g)
+{
+    if (g->status != FV_OK) return NULL;
+    const int64_t three = 3;
+    const fvi_type type = fvi_type_make(FV_I64, 1, &three);
+    return plain_var(g, "random.state", FV_RANDOM, &type, (fv_init){FV_INIT_ZEROS, 0, 0});
+}
+
+static fv_var *companion(fv_graph *g, fv_var *base, fv_role role, const char *name, const fvi_type *type)
+{
+    if (g->status != FV_OK || !base) return NULL;
+    fvi_var *var;
+    const char *path = fvi_arena_format(&g->arena, "%s:%s", base->name, name);
+    const fv_status status = path ? fvi_store_get(g->store, path, role, type, (fv_init){FV_INIT_ZEROS, 0, 0}, &var) : fvi_nomem(g->ctx);
+    if (status != FV_OK) {
+        g->status = status;
+        return NULL;
+    }
+    var->base = base;
+    if (!var->companion && !(var->companion = fvi_arena_strdup(&g->store->arena, name))) return (fv_var *)(void *)fail_nomem(g);
+    return var;
+}
+
+fv_var *fv_companion(fv_graph *g, fv_var *base, fv_role role, const char *name)
+{
+    return companion(g, base, role, name, base ? &base->type : NULL);
+}
+
+fv_var *fv_companion_scalar(fv_graph *g, fv_var *base, fv_role role, const char *name)
+{
+    const fvi_type type = fvi_type_make(g->store->dtype, 0, NULL);
+    return companion(g, base, role, name, &type);
+}
+
+fv_var *fv_graph_find_var(fv_graph *g, const char *name)
+{
+    return fvi_store_find(g->store, name);
+}
+
+int fv_graph_trainable(fv_graph *g, const char *prefix, fv_var **out, int capacity)
+{
+    int n = 0;
+    const size_t length = strlen(prefix);
+    for (int i = 0; i < g->store->vars.count; i++) {
+        fvi_var *v = g->store->vars.items[i];
+        if (v->role != FV_PARAMETER || !v->trainable || strncmp(v->name, prefix, length)) continue;
+        if (v->index >= g->current.count || !g->current.items[v->index]) continue;      /* not read in this graph */
+        if (n < capacity) out[n] = v;
+        n++;
+    }
+    return n;
+}
