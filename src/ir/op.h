@@ -75,7 +75,7 @@ typedef enum fvi_draw {
     FVI_DRAW_STEP,                     /* small positive integer-valued float, e.g. Adam's step */
 } fvi_draw;
 typedef struct fvi_sample_in { fv_dtype dtype; int rank; int64_t dim[FV_MAX_RANK]; fvi_draw draw; int64_t classes; bool no_grad; } fvi_sample_in;
-typedef struct fvi_sample { const char *name; const void *attr; int n_in; fvi_sample_in in[8]; } fvi_sample;   /* in: dtype FV_F64 for floats; tests change it */
+typedef struct fvi_sample { const char *name; const void *attr; int n_in; fvi_sample_in in[10]; } fvi_sample;   /* in: dtype FV_F64 for floats; tests change it */
 
 struct fvi_op {
     const char *name;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = a + b; da = dy, db = dy, each summed to its shape. */
+#include "ops/elementwise.h"
+
+static double value(double a, double b, const void *attr)
+{
+    (void)attr;
+    return a + b;
+}
+
+static void reference(const fvi_ref *r)
+{
+    fvi_ref_binary(r, value);
+}
+
+static fv_status gradient(fvi_gradient *c)
+{
+    if (c->need[0]) fvi_gradient_set(c, 0, c->dout[0]);
+    if (c->need[1]) fvi_gradient_set(c, 1, c->dout[0]);
+    return fv_graph_status(c->g);
+}
+
+FVI_BINARY_SAMPLES(samples, NULL, FVI_DRAW_NORMAL, FVI_DRAW_NORMAL);
+
+static const fvi_op op_add = {
+    .name = "add", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = a + b",
+    .n_in_min = 2, .n_in_max = 2, .n_out = 1,
+    .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
+    .samples = samples, .n_samples = FVI_COUNT(samples),
+    .inplace = {1}, .elementwise = true,
+};
+FVI_OPS(add, &op_add);
+
+fv_value *fv_add(fv_graph *g, fv_value *a, fv_value *b)
+{
+    return fvi_emit(g, "add", NULL, 2, a, b);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = greatest x over the given axes, NaN if one is; dx = dy where x is the greatest, shared evenly among equals (PyTorch). */
+#include "ops/reduce.h"
+
+FVI_REDUCE_ATTRS(attrs);
+
+static double greatest(double x, double max, const void *attr)
+{
+    (void)attr;
+    return x > max || isnan(x) ? x : max;
+}
+
+static void reference(const fvi_ref *r)
+{
+    fvi_ref_reduce(r, -INFINITY, greatest);
+}
+
+static fv_status gradient(fvi_gradient *c)
+{
+    fv_value *y = fvi_reduce_kept(c, c->out[0]), *dy = fvi_reduce_kept(c, c->dout[0]);
+    fv_value *mask = fvi_emit(c->g, "equal", NULL, 2, c->in[0], y);
+    fv_value *count = mask && dy ? fvi_sum_to(c->g, mask, dy) : NULL;
+    fv_value *share = fvi_emit(c->g, "div", NULL, 2, dy, count);
+    c->din[0] = fvi_emit(c->g, "mul", NULL, 2, mask, share);
+    return fv_graph_status(c->g);
+}
+
+FVI_REDUCE_SAMPLES(samples, FVI_DRAW_DISTINCT);
+
+static const fvi_op op_amax = {
+    .name = "amax", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = greatest x over axes",
+    .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_reduce_attr), .attrs = attrs,
+    .infer = fvi_infer_reduce, .grad = gradient, .ref = reference,
+    .samples = samples, .n_samples = FVI_COUNT(samples),
+};
+FVI_OPS(amax, &op_amax);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = x repeated to the shape `dims`; dx = dy, summed back. */
+#include "ops/elementwise.h"
+#include "ops/shape.h"
+
+FVI_DIMS_ATTRS(attrs, "shape of the result; k*N allowed");
+
+static fv_status infer(fvi_infer *c)
+{
+    const fvi_broadcast_to_attr *a = c->attr;
+    fvi_type wide, *y = &c->out[0];
+    char from[FVI_TYPE_TEXT], to[FVI_TYPE_TEXT];
+    FVI_TRY(c->ctx, fvi_infer_floats(c, 0));
+    if (!fvi_dims_type(&a->dims, c->in[0].dtype, y)) return fvi_infer_fail(c, "dims is not a shape of rank 0 to %d", FV_MAX_RANK);
+    if (!fvi_type_broadcast(&c->in[0], y, &wide) || !fvi_type_same_shape(&wide, y))
+        return fvi_infer_fail(c, "%s cannot be broadcast to %s", fvi_type_text(&c->in[0], from), fvi_type_text(y, to));
+    return FV_OK;
+}
+
+static void reference(const fvi_ref *r)
+{
+    const fvi_type *y = &r->out[0].type;
+    const int64_t n = fvi_type_numel(y);
+    int64_t stride[1][FV_MAX_RANK], offset[1] = {0}, at[FV_MAX_RANK] = {0};
+    fvi_broadcast_strides(&r->in[0].type, y, stride[0]);
+    for (int64_t i = 0; i < n; i++) {
+        r->out[0].f[i] = r->in[0].f[offset[0]];
+        fvi_broadcast_next(y, at, 1, stride, offset);
+    }
+}
+
+static fv_status gradient(fvi_gradient *c)
+{
+    fvi_gradient_set(c, 0, c->dout[0]);
+    return fv_graph_status(c->g);
+}
+
+static const fvi_broadcast_to_attr image = {{4, {FV_N, 4, 3, 2}}}, rows = {{2, {FV_N, 7}}}, batch = {{2, {3 * FV_N, 5}}};
+static const fvi_sample samples[] = {
+    {"channel", &image, 1, {FVI_S(FVI_DRAW_NORMAL, 4, 1, 1)}},
+    {"rows", &rows, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 1)}},
+    {"batch", &batch, 1, {FVI_S(FVI_DRAW_NORMAL, 1, 5)}},
+    {"scalar", &image, 1, {FVI_S0(FVI_DRAW_NORMAL)}},
+    {"same", &rows, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 7)}},
+};
+
+static const fvi_op op_broadcast_to = {
+    .name = "broadcast_to", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x repeated to the shape dims",
+    .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_broadcast_to_attr), .attrs = attrs,
+    .infer = infer, .grad = gradient, .ref = reference,
+    .samples = samples, .n_samples = FVI_COUNT(samples),
+};
+FVI_OPS(broadcast_to, &op_broadcast_to);
+
+fv_value *fv_broadcast_to(fv_graph *g, fv_value *x, int rank, const int64_t *dims)
+{
+    const fvi_broadcast_to_attr a = fvi_dims_of(rank, dims);
+    const fvi_type y = fvi_type_make(FV_F32, rank, dims);
+    return x && fvi_type_same_shape(&x->type, &y) ? x : fvi_emit(g, "broadcast_to", &a, 1, x);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = -1, 0 or 1; 0 for NaN, as PyTorch. */
+#include "ops/elementwise.h"
+
+static double value(double x, const void *attr)
+{
+    (void)attr;
+    return (double)((x > 0) - (x < 0));
+}
+
+static void reference(const fvi_ref *r)
+{
+    fvi_ref_unary(r, value);
+}
+
+FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_AWAY);
+
+static const fvi_op op_sign = {
+    .name = "sign", .version = 1, .kind = FVI_DISCRETE, .doc = "y = sign(x)",
+    .n_in_min = 1, .n_in_max = 1, .n_out = 1,
+    .infer = fvi_infer_unary, .no_grad = "piecewise constant", .ref = reference,
+    .samples = samples, .n_samples = FVI_COUNT(samples),
+    .inplace = {1}, .elementwise = true,
+};
+FVI_OPS(sign, &op_sign);
