@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CIFAR-10 binary batches: records of one label byte and 3 x 32 x 32 pixel bytes (planes R, G, B). A file may hold any
+ * number of records. Files are mapped, nothing is copied; every label is checked when the source is opened. */
+#include "base/file.h"
+#include "data/data.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, RECORD = 1 + PIXELS, CLASSES = 10 };
+
+#define REMEDY "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and unpack it there"
+
+typedef struct cifar_file { char *name; fvi_map map; int64_t records; } cifar_file;
+
+typedef struct cifar {
+    fv_source source;
+    cifar_file *files;
+    int n_files;
+    char *names[CLASSES + 1];
+} cifar;
+
+static const char *const default_names[CLASSES] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+
+static void cifar_destroy(fv_source *s)
+{
+    cifar *c = s->user;
+    for (int i = 0; i < c->n_files; i++) {
+        fvi_file_unmap(&c->files[i].map);
+        fvi_free(c->files[i].name);
+    }
+    for (int i = 0; i < CLASSES; i++) fvi_free(c->names[i]);
+    fvi_free(c->files);
+    fvi_free(c);
+}
+
+/* File and record of a sample. */
+static const cifar_file *locate(const cifar *c, int64_t index, int64_t *record)
+{
+    int f = 0;
+    while (f < c->n_files - 1 && index >= c->files[f].records) index -= c->files[f++].records;
+    *record = index;
+    return &c->files[f];
+}
+
+static fv_status cifar_get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+{
+    int64_t record;
+    if (index < 0 || index >= s->count) return fvi_fail(ctx, FV_ERROR_INVALID, "sample %lld of %lld", (long long)index, (long long)s->count);
+    const cifar_file *f = locate(s->user, index, &record);
+    FVI_TRY(ctx, fv_image_resize(ctx, image, SIDE, SIDE));
+    memcpy(image->pixels, f->map.data + record * RECORD + 1, PIXELS);
+    *label = f->map.data[record * RECORD];
+    return FV_OK;
+}
+
+static void cifar_name(const fv_source *s, int64_t index, char *text, size_t capacity)
+{
+    int64_t record;
+    const cifar_file *f = locate(s->user, index, &record);
+    snprintf(text, capacity, "%s, record %lld", fvi_path_base(f->name), (long long)record);
+}
+
+static fv_status open_file(fv_context *ctx, cifar_file *f)
+{
+    FVI_TRY(ctx, fvi_file_map(ctx, f->name, &f->map));
+    if (f->map.bytes == 0 || f->map.bytes % RECORD)
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %zu bytes is not a whole number of CIFAR-10 records of %d bytes: truncated, or the Python version" REMEDY,
+                        f->name, f->map.bytes, RECORD);
+    f->records = (int64_t)(f->map.bytes / RECORD);
+    for (int64_t i = 0; i < f->records; i++)
+        if (f->map.data[i * RECORD] >= CLASSES)
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: record %lld has label %d, CIFAR-10 labels are 0 to 9: not CIFAR-10, or damaged" REMEDY,
+                            f->name, (long long)i, f->map.data[i * RECORD]);
+    return FV_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const char *x = ((const cifar_file *)a)->name, *y = ((const cifar_file *)b)->name;
+    size_t m = strlen(x), n = strlen(y);
+    return m != n ? (m < n ? -1 : 1) : strcmp(x, y);     /* data_batch_2 before data_batch_10 */
+}
+
+/* The wanted .bin files of `folder`, in order. A folder that cannot be read counts as empty. */
+static fv_status list_files(fv_context *ctx, cifar *c, const char *folder, bool train)
+{
+    fv_status status = FV_OK;
+    int capacity = 0;
+    DIR *dir = opendir(folder);
+    if (!dir) return errno == EACCES ? fvi_fail(ctx, FV_ERROR_IO, "%s: %s", folder, strerror(errno)) : FV_OK;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!fvi_glob(train ? "data_batch_*.bin" : "test_batch.bin", e->d_name)) continue;
+        cifar_file f = {.name = fvi_path_join(folder, e->d_name)};
+        if (!f.name || (c->n_files == capacity && !fvi_grow((void **)&c->files, &capacity, sizeof f))) {
+            fvi_free(f.name);
+            status = fvi_nomem(ctx);
+            break;
+        }
+        c->files[c->n_files++] = f;
+    }
+    closedir(dir);
+    if (c->n_files > 1) qsort(c->files, (size_t)c->n_files, sizeof *c->files, by_name);
+    return status;
+}
+
+/* batches.meta.txt: a name a line. Absent: the known names. */
+static fv_status read_names(fv_context *ctx, cifar *c, const char *folder)
+{
+    fv_status status = FV_OK;
+    char *text = NULL, *path = fvi_path_join(folder, "batches.meta.txt");
+    if (!path) return fvi_nomem(ctx);
+    int n = 0;
+    if (fvi_file_exists(path)) {
+        size_t bytes;
+        FVI_TRY_DONE(ctx, status, fvi_file_read(ctx, path, 1 << 16, &text, &bytes));
+        char *next = text;
+        for (char *line; (line = strsep(&next, "\r\n"));) {
+            if (!*line) continue;
+            if (n == CLASSES || !(c->names[n++] = fvi_strdup(line))) {
+                status = n == CLASSES ? fvi_fail(ctx, FV_ERROR_FORMAT, "%s: more than %d class names", path, CLASSES) : fvi_nomem(ctx);
+                goto done;
+            }
+        }
+        if (n && n < CLASSES) {
+            status = fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %d class names, expected %d", path, n, CLASSES);
+            goto done;
+        }
+    }
+    for (; n < CLASSES; n++)
+        if (!(c->names[n] = fvi_strdup(default_names[n]))) {
+            status = fvi_nomem(ctx);
+            goto done;
+        }
+done:
+    fvi_free(text);
+    fvi_free(path);
+    return status;
+}
+
+fv_status fv_source_cifar10(fv_context *ctx, const char *root, bool train, fv_source **out)
+{
+    fv_status status = FV_OK;
+    const char *wanted = train ? "data_batch_*.bin" : "test_batch.bin";
+    char *below = fvi_path_join(root, "cifar-10-batches-bin");
+    cifar *c = fvi_calloc(1, sizeof *c);
+    *out = NULL;
+    if (!below || !c) {
+        fvi_free(below);
+        fvi_free(c);
+        return fvi_nomem(ctx);
+    }
+    c->source = (fv_source){.classes = CLASSES, .class_names = (const char *const *)c->names, .user = c,
+                            .get = cifar_get, .name = cifar_name, .destroy = cifar_destroy};
+    if (!fvi_is_dir(root)) {
+        status = fvi_fail(ctx, FV_ERROR_IO, "data.root: folder %s does not exist; give data=DIR, the folder with %s" REMEDY, root, wanted);
+        goto done;
+    }
+    const char *folder = root;
+    FVI_TRY_DONE(ctx, status, list_files(ctx, c, folder, train));
+    if (!c->n_files) {
+        folder = below;
+        FVI_TRY_DONE(ctx, status, list_files(ctx, c, folder, train));
+    }
+    if (!c->n_files) {
+        status = fvi_fail(ctx, FV_ERROR_IO, "no %s in %s nor in its sub-folder cifar-10-batches-bin" REMEDY, wanted, root);
+        goto done;
+    }
+    for (int i = 0; i < c->n_files; i++) {
+        FVI_TRY_DONE(ctx, status, open_file(ctx, &c->files[i]));
+        c->source.count += c->files[i].records;
+    }
+    FVI_TRY_DONE(ctx, status, read_names(ctx, c, folder));
+    *out = &c->source;
+    c = NULL;
+done:
+    if (c) cifar_destroy(&c->source);
+    fvi_free(below);
+    return status;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Classification: graphs of the step, and counting of predictions. */
+#include "tasks/classify.h"
+#include "base/base.h"
+
+#include <math.h>
+
+typedef struct part { fvi_classify *task; bool first; } part;
+
+struct fvi_classify {
+    fv_session *session;
+    fv_context *ctx;
+    fvi_classify_options o;
+    double *weights;                     /* own copy of the class weights */
+    part parts[2];                       /* 0: adds to the gradients, 1: first micro-batch of a step */
+    fv_function *gradient[2], *update, *eval;
+    double *correct, *top5;              /* (capacity) host results of evaluation */
+    int64_t *predicted;
+    int64_t capacity;
+};
+
+static fv_value *logits_of(fv_graph *g, const fvi_classify *c, fv_value *images)
+{
+    fv_value *y = fv_model_build(g, c->o.model, images);
+    if (y && (fv_value_rank(y) != 2 || fv_value_dim(y, 0) != FV_N || fv_value_dim(y, 1) != c->o.classes))
+        return fv_graph_fail(g, FV_ERROR_SHAPE, "model %s gives an output of rank %d with %lld columns; %lld classes want (N, %lld)",
+                             fv_model_name(c->o.model), fv_value_rank(y), (long long)fv_value_dim(y, -1), (long long)c->o.classes,
+                             (long long)c->o.classes);
+    return y;
+}
+
+static fv_value *loss_of(fv_graph *g, const fvi_classify *c, fv_value *logits, fv_value *labels, fv_value **weight)
+{
+    if (c->o.own_loss) return c->o.own_loss(g, logits, labels, weight, c->o.own_loss_user);
+    return fvi_classification_loss_build(g, &c->o.loss, logits, labels, weight);
+}
+
+static fv_status build_gradient(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const part *p = user;
+    (void)n_in;
+    fv_value *weight = NULL, *loss = loss_of(g, p->task, logits_of(g, p->task, in[0]), in[1], &weight);
+    FVI_TRY(p->task->ctx, fv_graph_status(g));
+    FVI_TRY(p->task->ctx, fv_accumulate_gradients(g, NULL, loss, weight, p->first));
+    fv_result(g, "loss", loss);
+    fv_result(g, "weight", weight);
+    return fv_graph_status(g);
+}
+
+static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const fvi_classify *c = user;
+    (void)in;
+    (void)n_in;
+    return fv_optimizer_update(g, c->session, &c->o.optimizer);
+}
+
+/* The plain loss: smoothing and weights belong to training only. */
+static fv_status build_eval(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const fvi_classify *c = user;
+    (void)n_in;
+    fv_value *weight = NULL, *logits = logits_of(g, c, in[0]);
+    fv_value *loss = fv_cross_entropy(g, logits, in[1], NULL, &weight);
+    fv_result(g, "loss", loss);
+    fv_result(g, "weight", weight);
+    fv_result(g, "predicted", fv_op(g, "argmax", NULL, 1, logits));
+    fv_result(g, "correct", fv_op(g, "topk_correct", "k=1", 2, logits, in[1]));
+    fv_result(g, "top5", fv_op(g, "topk_correct", "k=5", 2, logits, in[1]));
+    return fv_graph_status(g);
+}
+
+static fv_status create_functions(fvi_classify *c)
+{
+    fv_session *s = c->session;
+    fv_input_spec in[2] = {{"images", FV_F32, 4, {FV_N, 3, c->o.size, c->o.size}}, {"labels", FV_I64, 1, {FV_N}}};
+    fv_function_options train = {.training = true}, eval = {.training = false};
+    for (int first = 0; first < 2; first++) {
+        c->parts[first] = (part){c, first == 1};
+        train.variant = first ? "first" : "add";
+        FVI_TRY(c->ctx, fv_function_create(s, "forward_backward", in, 2, build_gradient, &c->parts[first], &train, &c->gradient[first]));
+    }
+    train.variant = NULL;
+    FVI_TRY(c->ctx, fv_function_create(s, "update", NULL, 0, build_update, c, &train, &c->update));
+    FVI_TRY(c->ctx, fv_function_create(s, "eval", in, 2, build_eval, c, &eval, &c->eval));
+    return FV_OK;
+}
+
+fv_status fvi_classify_create(fv_session *s, const fvi_classify_options *o, fvi_classify **out)
+{
+    fv_context *ctx = fv_session_context(s);
+    fv_status status = FV_OK;
+    *out = NULL;
+    fvi_classify *c = fvi_calloc(1, sizeof *c);
+    if (!c) return fvi_nomem(ctx);
+    c->session = s;
+    c->ctx = ctx;
+    c->o = *o;
+    if (o->loss.n_weights) {
+        if (o->loss.n_weights != o->classes) {
+            status = fvi_fail(ctx, FV_ERROR_CONFIG, "loss.class_weights has %d numbers, there are %lld classes", o->loss.n_weights, (long long)o->classes);
+            goto done;
+        }
+        if (!(c->weights = fvi_calloc((size_t)o->classes, sizeof(double)))) {
+            status = fvi_nomem(ctx);
+            goto done;
+        }
+        memcpy(c->weights, o->loss.weights, (size_t)o->classes * sizeof(double));
+        c->o.loss.weights = c->weights;
+    }
+    FVI_TRY_DONE(ctx, status, create_functions(c));
+    *out = c;
+    c = NULL;
+done:
+    fvi_classify_destroy(c);
+    return status;
+}
+
+void fvi_classify_destroy(fvi_classify *c)
+{
+    if (!c) return;
+    for (int i = 0; i < 2; i++)
+        if (c->gradient[i]) fv_function_destroy(c->gradient[i]);
+    if (c->update) fv_function_destroy(c->update);
+    if (c->eval) fv_function_destroy(c->eval);
+    fvi_free(c->weights);
+    fvi_free(c->correct);
+    fvi_free(c->top5);
+    fvi_free(c->predicted);
+    fvi_free(c);
+}
+
+static void batch_tensors(const fvi_classify *c, const fvi_batch *b, fv_tensor in[2])
+{
+    in[0] = (fv_tensor){FV_F32, 4, {b->n, 3, c->o.size, c->o.size}, b->images};
+    in[1] = (fv_tensor){FV_I64, 1, {b->n}, b->labels};
+}
+
+fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, bool train, int64_t *bytes)
+{
+    fv_tensor in[2];
+    int64_t foretold = 0, part_bytes = 0;
+    batch_tensors(c, &(fvi_batch){.n = batch_size}, in);
+    if (train) {
+        FVI_TRY(c->ctx, fv_function_compile(c->gradient[1], in, 2, &foretold));
+        FVI_TRY(c->ctx, fv_function_compile(c->update, NULL, 0, &part_bytes));
+        foretold = FVI_MAX(foretold, part_bytes);
+    } else {
+        FVI_TRY(c->ctx, fv_function_compile(c->eval, in, 2, &foretold));
+    }
+    if (bytes) *bytes = foretold;
+    return train ? fvi_classification_loss_set(c->session, &c->o.loss) : FV_OK;
+}
+
+fv_status fvi_classify_gradient(fvi_classify *c, const fvi_batch *b, bool first, double *loss_sum, double *weight)
+{
+    fv_tensor in[2];
+    batch_tensors(c, b, in);
+    fv_tensor out[2] = {{.dtype = FV_F64, .data = loss_sum}, {.dtype = FV_F64, .data = weight}};
+    FVI_TRY(c->ctx, fv_function_call(c->gradient[first], in, 2, out, 2));
+    return FV_OK;
+}
+
+fv_status fvi_classify_update(fvi_classify *c, double *norm, bool *skipped)
+{
+    double skip = 0;
+    fv_tensor out[2] = {{.dtype = FV_F64, .data = norm}, {.dtype = FV_F64, .data = &skip}};
+    FVI_TRY(c->ctx, fv_function_call(c->update, NULL, 0, out, 2));
+    *skipped = skip != 0;
+    return FV_OK;
+}
+
+static fv_status reserve(fvi_classify *c, int64_t n)
+{
+    if (n <= c->capacity) return FV_OK;
+    double *correct = fvi_realloc(c->correct, (size_t)n * sizeof(double));
+    if (correct) c->correct = correct;
+    double *top5 = fvi_realloc(c->top5, (size_t)n * sizeof(double));
+    if (top5) c->top5 = top5;
+    int64_t *predicted = fvi_realloc(c->predicted, (size_t)n * sizeof(int64_t));
+    if (predicted) c->predicted = predicted;
+    if (!correct || !top5 || !predicted) return fvi_nomem(c->ctx);
+    c->capacity = n;
+    return FV_OK;
+}
+
+fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts)
+{
+    double loss = 0, weight = 0;
+    fv_tensor in[2];
+    FVI_TRY(c->ctx, reserve(c, b->n));
+    batch_tensors(c, b, in);
+    fv_tensor out[5] = {{.dtype = FV_F64, .data = &loss}, {.dtype = FV_F64, .data = &weight},
+                        {FV_I64, 1, {b->n}, c->predicted}, {FV_F64, 1, {b->n}, c->correct}, {FV_F64, 1, {b->n}, c->top5}};
+    FVI_TRY(c->ctx, fv_function_call(c->eval, in, 2, out, 5));
+    for (int64_t i = 0; i < b->n; i++) {
+        /* argmax breaks ties towards the lowest class; topk_correct knows that NaN is wrong. Correct means both. */
+        int64_t k = c->predicted[i];
+        if (k == b->labels[i] && c->correct[i] == 0) k = (k + 1) % c->o.classes;
+        FVI_ASSERT(c->ctx, fvi_confusion_add(counts, b->labels[i], k));
+        counts->top5 += c->top5[i] != 0;
+    }
+    counts->loss_sum += loss;
+    counts->loss_weight += weight;
+    return FV_OK;
+}
+
+const char *fvi_classify_nonfinite(fvi_classify *c, const fvi_batch *b, bool first)
+{
+    fv_tensor in[2];
+    batch_tensors(c, b, in);
+    return fv_function_find_nonfinite(c->gradient[first], in, 2);
+}
