@@ -112,6 +112,22 @@ FV_API fv_status fv_function_run_segment(fv_function *f, int slot, int segment, 
  * Writes to variables are not carried out. NULL when all is finite. Borrowed until the next call. */
 FV_API const char *fv_function_find_nonfinite(fv_function *f, const fv_tensor *in, int n_in);
 
+/* Times the plan call by call: `repeats` runs, mean seconds each. FLOPs by the ops' own formulas, bytes read and written. */
+typedef struct fv_profile_row { const char *op, *path, *kernel; bool backward; double seconds, flops, bytes; } fv_profile_row;
+typedef void fv_profile_fn(void *user, const fv_profile_row *row);
+FV_API fv_status fv_function_profile(fv_function *f, const fv_tensor *in, int n_in, int repeats, fv_profile_fn *fn, void *user) FV_CHECKED;
+/* The plan for these inputs as text (calls, kernels, layouts, addresses). Owned by the caller: fv_text_free. */
+FV_API fv_status fv_function_plan_text(fv_function *f, const fv_tensor *in, int n_in, char **out) FV_CHECKED;
+FV_API void fv_text_free(char *text);
+/* Sum of the ops' FLOPs in one run. */
+FV_API fv_status fv_function_flops(fv_function *f, const fv_tensor *in, int n_in, double *flops) FV_CHECKED;
+/* Bytes that the session holds now: variables, derived copies, scratch, saved blocks. */
+FV_API int64_t fv_session_memory(const fv_session *s);
+/* Every layer of the graph for these inputs, in order: op, path, output shape, parameters read. For `fovea summary`. */
+typedef struct fv_layer_row { const char *op, *path; fv_tensor output; int64_t parameters; double flops; } fv_layer_row;
+typedef void fv_layer_fn(void *user, const fv_layer_row *row);
+FV_API fv_status fv_function_layers(fv_function *f, const fv_tensor *in, int n_in, fv_layer_fn *fn, void *user) FV_CHECKED;
+
 #ifdef __cplusplus
 }
 #endif
