@@ -5,9 +5,9 @@
 set(test_environment "OMP_WAIT_POLICY=passive")        # several tests share the cores
 if(FOVEA_SANITIZE MATCHES "thread")
     # libgomp is not instrumented: its barriers would be reported. Our own threads are what this build looks at.
-    list(APPEND test_environment "OMP_THREAD_LIMIT=1" "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+    list(APPEND test_environment "OMP_THREAD_LIMIT=1" "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allocator_may_return_null=1")
 elseif(FOVEA_SANITIZE)
-    list(APPEND test_environment "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
+    list(APPEND test_environment "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1"
         "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
 if(TARGET fovea_program)

@@ -35,7 +35,8 @@ void fvi_text_json_string(fvi_text *t, const char *s)
 void fvi_text_json_number(fvi_text *t, double v)
 {
     char text[32] = "null";
-    if (isfinite(v)) fvi_print_double(text, v);
+    if (v == 0 && signbit(v)) memcpy(text, "-0.0", 5);   /* -0 would be read as the integer 0 */
+    else if (isfinite(v)) fvi_print_double(text, v);
     fvi_text_raw(t, text, strlen(text));
 }
 

@@ -54,7 +54,9 @@ void *fvi_malloc(size_t bytes)
 
 void *fvi_calloc(size_t count, size_t size)
 {
-    return refused() ? NULL : count && size ? calloc(count, size) : calloc(1, 1);
+    size_t bytes;
+    if (refused() || __builtin_mul_overflow(count, size, &bytes)) return NULL;
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *fvi_realloc(void *p, size_t bytes)
