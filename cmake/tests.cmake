@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each tests/{unit,ops,engine}/test_*.c is its own program and ctest test, labelled with its folder; tests/cli/*.sh run
-# the program named by $FOVEA; tests/fuzz/fuzz_*.c replay their corpus (or are libFuzzer programs: FOVEA_FUZZ).
+# the program named by $FOVEA; tests/tools/*.sh check the checkers of tools/; tests/fuzz/fuzz_*.c replay their corpus (or
+# are libFuzzer programs: FOVEA_FUZZ).
 # Exit status 77 means skipped.
 set(test_environment "OMP_WAIT_POLICY=passive")        # several tests share the cores
 if(FOVEA_SANITIZE MATCHES "thread")
@@ -47,6 +48,12 @@ if(TARGET fovea_program)
         fovea_test(cli_${name} cli sh ${path})
     endforeach()
 endif()
+
+file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/tools/*.sh)
+foreach(path ${found})
+    cmake_path(GET path STEM name)
+    fovea_test(tools_${name} tools sh ${path} ${CMAKE_SOURCE_DIR})
+endforeach()
 
 file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 foreach(path ${found})
