@@ -68,9 +68,9 @@ foreach(path ${found})
     endif()
 endforeach()
 
-# Benchmarks: bench/bench_*.c, built by `ninja bench_programs` only.
+# Benchmarks: bench_*.c of bench/ and its folders, built by `ninja bench_programs` only.
 add_custom_target(bench_programs)
-file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/bench_*.c)
+file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/bench_*.c ${CMAKE_SOURCE_DIR}/bench/*/bench_*.c)
 foreach(path ${found})
     cmake_path(GET path STEM name)
     fovea_test_program(${name} ${path})
