@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = tanh(x); dx = dy (1 - y^2). */
+#include "ops/activation.h"
+
+static double value(double x, const void *attr)
+{
+    (void)attr;
+    return tanh(x);
+}
+
+static double slope_times(double dy, double y, const void *attr)
+{
+    (void)attr;
+    return dy * (1 - y * y);
+}
+
+static void reference(const fvi_ref *r) { fvi_ref_unary(r, value); }
+static void reference_backward(const fvi_ref *r) { fvi_ref_pair(r, slope_times); }
+
+static fv_status gradient(fvi_gradient *c)
+{
+    return fvi_act_gradient(c, "tanh_backward", c->out[0]);
+}
+
+FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_NORMAL);
+FVI_PAIR_SAMPLES(backward_samples, NULL, FVI_DRAW_UNIT);
+
+static const fvi_op op_tanh = {
+    .name = "tanh", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = tanh(x)",
+    .n_in_min = 1, .n_in_max = 1, .n_out = 1,
+    .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .inplace = {1}, .elementwise = true,
+};
+static const fvi_op op_tanh_backward = {
+    .name = "tanh_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy (1 - y^2)",
+    .n_in_min = 2, .n_in_max = 2, .n_out = 1,
+    .infer = fvi_infer_pair, .no_grad = FVI_NO_SECOND, .ref = reference_backward,
+    .samples = backward_samples, .n_samples = FVI_COUNT(backward_samples),
+    .inplace = {1}, .elementwise = true,
+};
+FVI_OPS(tanh, &op_tanh, &op_tanh_backward);
+
+fv_value *fv_tanh(fv_graph *g, fv_value *x)
+{
+    return fvi_emit(g, "tanh", NULL, 1, x);
+}
