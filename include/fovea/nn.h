@@ -58,8 +58,8 @@ typedef struct fv_optimizer_options {
 } fv_optimizer_options;
 
 /* Adds to the graph: gradients of `loss` (a sum over samples) for all trainable parameters read so far under `prefix`,
- * stored in their "grad" companions (added to what is there unless `first`), and the same for the two running sums
- * that make the step exact over micro-batches of unequal size: loss and its weight. */
+ * stored in their "grad" companions (added to what is there unless `first`), and the same for the sum of `weight`,
+ * which makes the step exact over micro-batches of unequal size. */
 FV_API fv_status fv_accumulate_gradients(fv_graph *g, const char *prefix, fv_value *loss, fv_value *weight, bool first) FV_CHECKED;
 /* Adds one optimizer update of all trainable parameters that have a gradient: total weight, norm, clipping, update,
  * average. It reads the scalars "lr", "momentum" (sgd) or "beta1" (adam), and "ema_decay": set them before each call.

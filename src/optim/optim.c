@@ -41,7 +41,6 @@ fv_status fv_accumulate_gradients(fv_graph *g, const char *prefix, fv_value *los
     FVI_TRY_DONE(fv_graph_context(g), status, fv_grad(g, 1, &loss, NULL, n, wrt, grads));
     for (int i = 0; i < n; i++)
         if (grads[i]) keep(g, fv_companion(g, vars[i], FV_GRADIENT, "grad"), grads[i], first);
-    keep(g, step_sum(g, prefix, "loss"), loss, first);
     keep(g, step_sum(g, prefix, "weight"), weight, first);
     status = fv_graph_status(g);
 done:

@@ -14,7 +14,7 @@ struct fvi_classify {
     double *weights;                     /* own copy of the class weights */
     part parts[2];                       /* 0: adds to the gradients, 1: first micro-batch of a step */
     fv_function *gradient[2], *update, *eval;
-    double *correct, *top5;              /* (capacity) host results of evaluation */
+    float *correct, *top5;               /* (capacity) host results of evaluation */
     int64_t *predicted;
     int64_t capacity;
 };
@@ -155,17 +155,21 @@ fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, bool train, 
 fv_status fvi_classify_gradient(fvi_classify *c, const fvi_batch *b, bool first, double *loss_sum, double *weight)
 {
     fv_tensor in[2];
+    float loss = 0, total = 0;
     batch_tensors(c, b, in);
-    fv_tensor out[2] = {{.dtype = FV_F64, .data = loss_sum}, {.dtype = FV_F64, .data = weight}};
+    fv_tensor out[2] = {{.dtype = FV_F32, .data = &loss}, {.dtype = FV_F32, .data = &total}};
     FVI_TRY(c->ctx, fv_function_call(c->gradient[first], in, 2, out, 2));
+    *loss_sum = (double)loss;
+    *weight = (double)total;
     return FV_OK;
 }
 
 fv_status fvi_classify_update(fvi_classify *c, double *norm, bool *skipped)
 {
-    double skip = 0;
-    fv_tensor out[2] = {{.dtype = FV_F64, .data = norm}, {.dtype = FV_F64, .data = &skip}};
+    float value = 0, skip = 0;
+    fv_tensor out[2] = {{.dtype = FV_F32, .data = &value}, {.dtype = FV_F32, .data = &skip}};
     FVI_TRY(c->ctx, fv_function_call(c->update, NULL, 0, out, 2));
+    *norm = (double)value;
     *skipped = skip != 0;
     return FV_OK;
 }
@@ -173,9 +177,9 @@ fv_status fvi_classify_update(fvi_classify *c, double *norm, bool *skipped)
 static fv_status reserve(fvi_classify *c, int64_t n)
 {
     if (n <= c->capacity) return FV_OK;
-    double *correct = fvi_realloc(c->correct, (size_t)n * sizeof(double));
+    float *correct = fvi_realloc(c->correct, (size_t)n * sizeof(float));
     if (correct) c->correct = correct;
-    double *top5 = fvi_realloc(c->top5, (size_t)n * sizeof(double));
+    float *top5 = fvi_realloc(c->top5, (size_t)n * sizeof(float));
     if (top5) c->top5 = top5;
     int64_t *predicted = fvi_realloc(c->predicted, (size_t)n * sizeof(int64_t));
     if (predicted) c->predicted = predicted;
@@ -186,12 +190,12 @@ static fv_status reserve(fvi_classify *c, int64_t n)
 
 fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts)
 {
-    double loss = 0, weight = 0;
+    float loss = 0, weight = 0;
     fv_tensor in[2];
     FVI_TRY(c->ctx, reserve(c, b->n));
     batch_tensors(c, b, in);
-    fv_tensor out[5] = {{.dtype = FV_F64, .data = &loss}, {.dtype = FV_F64, .data = &weight},
-                        {FV_I64, 1, {b->n}, c->predicted}, {FV_F64, 1, {b->n}, c->correct}, {FV_F64, 1, {b->n}, c->top5}};
+    fv_tensor out[5] = {{.dtype = FV_F32, .data = &loss}, {.dtype = FV_F32, .data = &weight},
+                        {FV_I64, 1, {b->n}, c->predicted}, {FV_F32, 1, {b->n}, c->correct}, {FV_F32, 1, {b->n}, c->top5}};
     FVI_TRY(c->ctx, fv_function_call(c->eval, in, 2, out, 5));
     for (int64_t i = 0; i < b->n; i++) {
         /* argmax breaks ties towards the lowest class; topk_correct knows that NaN is wrong. Correct means both. */
@@ -200,8 +204,8 @@ fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusi
         FVI_ASSERT(c->ctx, fvi_confusion_add(counts, b->labels[i], k));
         counts->top5 += c->top5[i] != 0;
     }
-    counts->loss_sum += loss;
-    counts->loss_weight += weight;
+    counts->loss_sum += (double)loss;
+    counts->loss_weight += (double)weight;
     return FV_OK;
 }
 

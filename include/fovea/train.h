@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration, training, evaluation. A step is one optimizer update; schedules, EMA, logs and saving count updates. */
+#ifndef FOVEA_TRAIN_H
+#define FOVEA_TRAIN_H
+
+#include "fovea/data.h"
+#include "fovea/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- configuration ---- */
+
+typedef struct fv_config fv_config;
+/* `path`: a JSON file, a run folder (its resolved configuration), or NULL for defaults. `settings`: "+variant" and
+ * "key=value", applied in this order: file, variants, key=value. Wrong keys and values are CONFIG errors that name file,
+ * line, key and the nearest known key. */
+FV_API fv_status fv_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out) FV_CHECKED;
+FV_API void fv_config_destroy(fv_config *c);                     /* NULL is allowed */
+/* The resolved configuration as JSON text; with `origins` an object of key -> where its value comes from instead. Owned by
+ * the caller: fv_text_free. NULL when memory is exhausted. */
+FV_API char *fv_config_text(const fv_config *c, bool origins);
+/* One value as JSON text, by its dotted name; NULL for an unknown key. Owned by the caller. */
+FV_API char *fv_config_value(const fv_config *c, const char *key);
+/* Known keys: name, help and default as JSON text (fallback: owned by the caller); NULL past the end. */
+FV_API const char *fv_config_key(int index, const char **help, char **fallback);
+
+/* ---- training ---- */
+
+typedef struct fv_trainer fv_trainer;
+
+typedef struct fv_metric { const char *name; double value; } fv_metric;
+
+typedef enum fv_train_event {
+    FV_TRAIN_START,              /* model, memory and length are known, nothing is computed yet */
+    FV_TRAIN_STEP,               /* after each update */
+    FV_TRAIN_VALIDATED,
+    FV_TRAIN_SAVED,
+    FV_TRAIN_END
+} fv_train_event;
+
+typedef struct fv_train_progress {
+    int64_t step, max_steps;     /* updates done; wanted */
+    int64_t start_step;          /* where this process began: above 0 after resuming */
+    double epoch;                /* passes over the data so far */
+    double loss, learning_rate, grad_norm;     /* of the last update; the rate is the one that was used */
+    double images_per_second, data_wait;       /* data_wait: share of the time, 0..1 */
+    double seconds, eta_seconds;
+    const fv_metric *metrics;    /* of the last validation; 0 before the first */
+    int n_metrics;
+    bool improved;               /* FV_TRAIN_VALIDATED: a new best */
+    double best;
+    int64_t best_step;           /* -1: none yet */
+    const char *run, *model, *data;            /* folder; name; what is trained on, in words */
+    int64_t parameters, trainable, foretold_bytes;
+    int64_t train_samples, val_samples;
+    int threads;
+    bool amp, finished;          /* finished: there was nothing to do any more */
+    const char *path;            /* FV_TRAIN_SAVED: the file */
+} fv_train_progress;
+
+/* Returns false to stop: the trainer saves and fv_trainer_run returns FV_ERROR_CANCELED. */
+typedef bool fv_train_callback(void *user, fv_train_event event, const fv_train_progress *p);
+/* A loss of your own: the SUM over the samples; *weight gets what to divide by (fv_cross_entropy does so). */
+typedef fv_value *fv_loss_fn(fv_graph *g, fv_value *output, fv_value *labels, fv_value **weight, void *user);
+
+typedef enum fv_run_mode {
+    FV_RUN_RESUME,               /* an existing run with the same configuration goes on; another one is an error */
+    FV_RUN_CONTINUE,             /* goes on with changed keys, recorded as a new segment */
+    FV_RUN_NEW,                  /* the next free name */
+    FV_RUN_OVERWRITE             /* moves the old run aside */
+} fv_run_mode;
+
+typedef struct fv_train_options {
+    const char *config;          /* JSON file or run folder; NULL: only what follows */
+    const char *const *settings; /* "key=value", "+variant" */
+    int n_settings;
+    fv_run_mode mode;
+    bool dry_run;                /* data, shapes, memory, one batch; writes nothing */
+    /* Short forms of settings, used where not zero. data: "cifar10:DIR" or "DIR". */
+    const char *data, *optimizer, *scheduler, *run;
+    double learning_rate, weight_decay, max_grad_norm;
+    int64_t max_steps, epochs, batch_size, seed;
+    /* Hooks. */
+    fv_source *train_data, *val_data;          /* borrowed; instead of the configured data */
+    fv_loss_fn *loss;
+    void *loss_user;
+    fv_train_callback *callback;
+    void *callback_user;
+} fv_train_options;
+
+/* Reads configuration, data and an existing run. `model` (borrowed) may be NULL: then the configuration names it. */
+FV_API fv_status fv_trainer_create(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_trainer **out) FV_CHECKED;
+FV_API fv_status fv_trainer_run(fv_trainer *t) FV_CHECKED;
+FV_API void fv_trainer_destroy(fv_trainer *t);                   /* NULL is allowed */
+/* Asks a running trainer to save and stop after the current update. May be called from a signal handler. */
+FV_API void fv_trainer_interrupt(fv_trainer *t);
+FV_API const fv_train_progress *fv_trainer_progress(const fv_trainer *t);
+FV_API const fv_config *fv_trainer_config(const fv_trainer *t);
+FV_API fv_session *fv_trainer_session(fv_trainer *t);
+
+/* ---- evaluation ---- */
+
+typedef struct fv_evaluate_options {
+    const char *model;           /* run folder (its best; "RUN@latest"), or a .safetensors file written by fovea */
+    const char *const *settings; /* "data=DIR", "batch_size=100", "threads=2" */
+    int n_settings;
+    bool train_split;            /* the training data instead of the validation data */
+} fv_evaluate_options;
+
+typedef struct fv_class_report { const char *name; int64_t support; double precision, recall, f1; } fv_class_report;
+typedef struct fv_evaluation {
+    char *model, *data;          /* which file; which data, in words */
+    int64_t samples, of;         /* evaluated so many of so many */
+    double loss, accuracy, top5, macro_f1;
+    int64_t classes;
+    const int64_t *confusion;    /* (classes, classes): row = true, column = predicted */
+    const fv_class_report *per_class;
+    int64_t step;                /* the update that the weights are from */
+    bool ema;
+    double seconds;
+    void *own;
+} fv_evaluation;
+FV_API fv_status fv_evaluate(fv_context *ctx, const fv_evaluate_options *o, fv_evaluation **out) FV_CHECKED;
+FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allowed */
+
+/* ---- the machine ---- */
+
+typedef struct fv_machine { const char *cpu, *isa, *libraries; int cores; int64_t memory_peak; } fv_machine;
+FV_API void fv_machine_describe(fv_machine *out);                /* constant texts */
+/* Pins the compute threads to cores. For programs; the library never does it by itself. */
+FV_API void fv_machine_pin(int threads);
+FV_API double fv_seconds(void);                                  /* monotonic clock */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading checkpoints: which pair fits together, and putting its values into a session. */
+#include "optim/optim.h"
+#include "train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *const weight_names[2] = {"latest.safetensors", "previous.safetensors"};
+static const char *const state_names[2] = {"latest.state.safetensors", "previous.state.safetensors"};
+
+#define REMEDY "; restore the file, or start again with --new"
+
+static int64_t integer_of(const fvi_json *object, const char *key, int64_t fallback)
+{
+    const fvi_json *v = fvi_json_get(object, key);
+    return v && v->is_integer ? v->integer : fallback;
+}
+
+static double number_of(const fvi_json *object, const char *key)
+{
+    const fvi_json *v = fvi_json_get(object, key);
+    return v && v->kind == FVI_JSON_NUMBER ? v->number : (double)NAN;
+}
+
+static fv_status read_position(fv_context *ctx, fvi_st_file *f, fvi_position *p)
+{
+    fvi_json *v;
+    const char *text = fvi_st_metadata(f, "fovea.position");
+    if (!text) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s is not a state file of fovea" REMEDY, f->path);
+    FVI_TRY(ctx, fvi_json_parse(ctx, &f->arena, f->path, text, strlen(text), false, &v));
+    *p = (fvi_position){.step = integer_of(v, "step", -1), .epoch = integer_of(v, "epoch", -1), .index = integer_of(v, "index", -1),
+                        .batches = integer_of(v, "batches", 0), .batch_size = integer_of(v, "batch_size", 0), .seed = integer_of(v, "seed", 0),
+                        .validated_step = integer_of(v, "validated_step", -1), .best_step = integer_of(v, "best_step", -1),
+                        .bad_checks = integer_of(v, "bad_checks", 0), .threads = integer_of(v, "threads", 0), .best = number_of(v, "best"),
+                        .last_loss = number_of(v, "last_loss"), .last_norm = number_of(v, "last_norm")};
+    const fvi_json *finished = fvi_json_get(v, "finished");
+    p->finished = finished && finished->kind == FVI_JSON_BOOL && finished->number != 0;
+    if (p->step < 0 || p->epoch < 0 || p->index < 0 || p->batches < 0)
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s holds an impossible position" REMEDY, f->path);
+    return FV_OK;
+}
+
+/* Opens one file and checks the hash of its data. */
+static fv_status open_checked(fv_context *ctx, const char *path, fvi_st_file *f)
+{
+    char hash[33];
+    FVI_TRY(ctx, fvi_st_open(ctx, path, f));
+    const char *stored = fvi_st_metadata(f, FVI_ST_HASH_KEY);
+    fvi_st_hash(f, hash);
+    if (stored && !strcmp(stored, hash)) return FV_OK;
+    fvi_st_close(f);
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %s" REMEDY, path, stored ? "its data do not have the hash that its header gives: damaged or changed"
+                                                                        : "it has no " FVI_ST_HASH_KEY ": not written by fovea");
+}
+
+typedef struct half { char *path; fvi_st_file file; bool exists, good; char *why; } half;
+
+static fv_status open_half(fv_context *ctx, const char *folder, const char *name, half *h)
+{
+    h->path = fvi_path_join(folder, name);
+    if (!h->path) return fvi_nomem(ctx);
+    h->exists = fvi_file_exists(h->path);
+    if (!h->exists) return FV_OK;
+    fv_status status = open_checked(ctx, h->path, &h->file);
+    if (status == FV_ERROR_NOMEM) return status;
+    h->good = status == FV_OK;
+    if (!h->good) {
+        h->why = fvi_strdup(fv_error_message(ctx));
+        fvi_error_clear(ctx);
+        if (!h->why) return fvi_nomem(ctx);
+    }
+    return FV_OK;
+}
+
+static bool fits(const half *weights, const half *state)
+{
+    const char *wanted = state->good ? fvi_st_metadata(&state->file, "fovea.weights_hash") : NULL;
+    const char *have = weights->good ? fvi_st_metadata(&weights->file, FVI_ST_HASH_KEY) : NULL;
+    return wanted && have && !strcmp(wanted, have);
+}
+
+static fv_status move(fv_context *ctx, const char *folder, const char *from, const char *to)
+{
+    fv_status status = FV_OK;
+    char *a = fvi_path_join(folder, from), *b = fvi_path_join(folder, to);
+    if (!a || !b)
+        status = fvi_nomem(ctx);
+    else if (rename(a, b) != 0 && errno != ENOENT)
+        status = fvi_fail(ctx, FV_ERROR_IO, "cannot rename %s to %s: %s", a, b, strerror(errno));
+    fvi_free(a);
+    fvi_free(b);
+    return status;
+}
+
+/* Makes the pair (w, s) the latest one again. What was latest and does not fit is kept as damaged.* when it was damaged. */
+static fv_status make_latest(fv_context *ctx, const char *folder, const half *weights, const half *states, int w, int s)
+{
+    if (s == 1 && states[0].exists && !states[0].good) FVI_TRY(ctx, move(ctx, folder, state_names[0], "damaged.state.safetensors"));
+    if (w == 1 && weights[0].exists && !weights[0].good) FVI_TRY(ctx, move(ctx, folder, weight_names[0], "damaged.safetensors"));
+    if (w == 1) FVI_TRY(ctx, move(ctx, folder, weight_names[1], weight_names[0]));
+    if (s == 1) FVI_TRY(ctx, move(ctx, folder, state_names[1], state_names[0]));
+    return FV_OK;
+}
+
+/* Leftovers of a writer that was killed. */
+static void remove_temporaries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) return;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!fvi_glob("*.safetensors.tmp.*", e->d_name)) continue;
+        char *path = fvi_path_join(folder, e->d_name);
+        if (path) unlink(path);
+        fvi_free(path);
+    }
+    closedir(dir);
+}
+
+static fv_status none_fits(fv_context *ctx, const char *folder, const half *weights, const half *states)
+{
+    const char *why = states[0].why ? states[0].why : weights[0].why ? weights[0].why : states[1].why ? states[1].why : weights[1].why;
+    if (why) return fvi_fail(ctx, FV_ERROR_FORMAT, "no checkpoint in %s can be used: %s", folder, why);
+    for (int i = 0; i < 2; i++)
+        if (states[i].exists != weights[i].exists)
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "no checkpoint in %s can be used: %s has no %s beside it" REMEDY, folder,
+                            states[i].exists ? state_names[i] : weight_names[i], states[i].exists ? weight_names[i] : state_names[i]);
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "no checkpoint in %s can be used: weights and state are not of the same moment (their hashes differ)" REMEDY,
+                    folder);
+}
+
+fv_status fvi_checkpoint_open(fv_context *ctx, const char *folder, bool repair, fvi_checkpoint *out, bool *found)
+{
+    fv_status status = FV_OK;
+    half weights[2] = {{0}}, states[2] = {{0}};
+    int w = -1, s = -1;
+    memset(out, 0, sizeof *out);
+    *found = false;
+    for (int i = 0; i < 2 && !fits(&weights[0], &states[0]); i++) {      /* the previous ones only when they are needed */
+        FVI_TRY_DONE(ctx, status, open_half(ctx, folder, weight_names[i], &weights[i]));
+        FVI_TRY_DONE(ctx, status, open_half(ctx, folder, state_names[i], &states[i]));
+    }
+    for (int i = 0; i < 4 && w < 0; i++)                 /* the newest state first */
+        if (fits(&weights[i & 1], &states[i >> 1])) {
+            w = i & 1;
+            s = i >> 1;
+        }
+    if (w < 0) {
+        bool any = weights[0].exists || weights[1].exists || states[0].exists || states[1].exists;
+        /* A first save that was killed: the weights are there, the state never was. Nothing is lost. */
+        bool first = weights[0].good && !states[0].exists && !states[1].exists && !weights[1].exists;
+        if (any && !first) status = none_fits(ctx, folder, weights, states);
+        goto done;
+    }
+    FVI_TRY_DONE(ctx, status, read_position(ctx, &states[s].file, &out->position));
+    if (s == 1 && (states[0].why || weights[0].why))
+        fvi_log(ctx, FV_LOG_WARN, "%s; going on from the previous checkpoint, step %lld", states[0].why ? states[0].why : weights[0].why,
+                (long long)out->position.step);
+    if (repair) {
+        remove_temporaries(folder);
+        FVI_TRY_DONE(ctx, status, make_latest(ctx, folder, weights, states, w, s));
+    }
+    out->weights = weights[w].file;
+    out->state = states[s].file;
+    memset(&weights[w].file, 0, sizeof weights[w].file);
+    memset(&states[s].file, 0, sizeof states[s].file);
+    *found = true;
+done:
+    for (int i = 0; i < 2; i++) {
+        fvi_st_close(&weights[i].file);
+        fvi_st_close(&states[i].file);
+        fvi_free(weights[i].path);
+        fvi_free(states[i].path);
+        fvi_free(weights[i].why);
+        fvi_free(states[i].why);
+    }
+    return status;
+}
+
+void fvi_checkpoint_close(fvi_checkpoint *c)
+{
+    fvi_st_close(&c->weights);
+    fvi_st_close(&c->state);
+}
+
+/* ---- into a session -------------------------------------------------------------------------------------------------- */
+
+static void shape_text(int rank, const int64_t *dims, char out[128])
+{
+    size_t used = (size_t)snprintf(out, 128, "(");
+    for (int i = 0; i < rank && used < 100; i++) used += (size_t)snprintf(out + used, 128 - used, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    snprintf(out + used, 128 - used, ")");
+}
+
+static fv_status set_from(fv_context *ctx, fv_session *s, const fvi_st_file *f, const fvi_st_tensor *t, fv_var *v)
+{
+    fv_tensor shape;
+    char have[128], want[128];
+    fv_var_shape(v, &shape);
+    if (shape.rank != t->rank || memcmp(shape.dims, t->dims, (size_t)t->rank * sizeof *t->dims)) {
+        shape_text(t->rank, t->dims, have);
+        shape_text(shape.rank, shape.dims, want);
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %s is %s, the model wants %s: the file is of another model; use its own configuration", f->path,
+                        t->name, have, want);
+    }
+    size_t bytes = (size_t)FVI_MAX(t->numel, 1) * fv_dtype_size(shape.dtype);
+    shape.data = fvi_malloc_aligned(bytes);
+    if (!shape.data) return fvi_nomem(ctx);
+    fv_status status = fvi_st_read(ctx, f, t, shape.dtype, shape.data);
+    if (status == FV_OK) status = fv_var_set(s, v, &shape);
+    fvi_free_aligned(shape.data, bytes);
+    return status;
+}
+
+static bool is_counter(const char *name)
+{
+    static const char tail[] = ".num_batches_tracked";
+    size_t n = strlen(name);
+    return n >= sizeof tail && !strcmp(name + n - (sizeof tail - 1), tail);
+}
+
+fv_status fvi_weights_load(fv_context *ctx, fv_session *s, const fvi_st_file *f)
+{
+    int n = fv_session_var_count(s), used = 0, counters = 0;
+    for (int i = 0; i < n; i++) {
+        fv_var *v = fv_session_var(s, i);
+        if (!fvi_var_is_model(v)) continue;
+        const fvi_st_tensor *t = fvi_st_find(f, fv_var_name(v));
+        if (!t)
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s has no tensor %s, which the model needs: the file is of another model", f->path, fv_var_name(v));
+        FVI_TRY(ctx, set_from(ctx, s, f, t, v));
+        used++;
+    }
+    for (int i = 0; i < f->count; i++) counters += is_counter(f->tensors[i].name);
+    if (used + counters == f->count) return FV_OK;
+    for (int i = 0; i < f->count; i++) {
+        const fv_var *v = fv_session_find(s, f->tensors[i].name);
+        if (!is_counter(f->tensors[i].name) && (!v || !fvi_var_is_model(v)))
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: tensor %s has no place in the model (%d like it): the file is of another model", f->path,
+                            f->tensors[i].name, f->count - used - counters);
+    }
+    return FV_OK;
+}
+
+static bool is_state(const fv_var *v)
+{
+    fv_role role = fv_var_role(v);
+    return role == FV_OPTIMIZER || role == FV_EMA || role == FV_SCALAR || role == FV_RANDOM;
+}
+
+fv_status fvi_checkpoint_restore(fv_context *ctx, const fvi_checkpoint *c, fv_session *s, bool lenient)
+{
+    int n = fv_session_var_count(s), missing = 0;
+    FVI_TRY(ctx, fvi_weights_load(ctx, s, &c->weights));
+    for (int i = 0; i < n; i++) {
+        fv_var *v = fv_session_var(s, i);
+        if (!is_state(v)) continue;
+        const fvi_st_tensor *t = fvi_st_find(&c->state, fv_var_name(v));
+        if (t) {
+            FVI_TRY(ctx, set_from(ctx, s, &c->state, t, v));
+            continue;
+        }
+        if (!lenient && fv_var_role(v) != FV_RANDOM && fv_var_role(v) != FV_SCALAR)
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s has no tensor %s, which the optimizer needs" REMEDY, c->state.path, fv_var_name(v));
+        missing++;
+    }
+    if (lenient && missing) fvi_log(ctx, FV_LOG_INFO, "%d tensors of the optimizer start anew", missing);
+    return FV_OK;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration: layers in order, checks between keys, and the resolved form. */
+#include "train/config.h"
+#include "base/file.h"
+#include "models/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int row_of(const char *key)
+{
+    const fvi_attr_def *d = fvi_attr_find(fvi_config_table, key);
+    return d ? (int)(d - fvi_config_table) : -1;
+}
+
+bool fvi_config_given(const fv_config *c, const char *key)
+{
+    int row = row_of(key);
+    return row >= 0 && c->origin[row];
+}
+
+/* ---- layers ---------------------------------------------------------------------------------------------------------- */
+
+static fv_status unknown_variant(fv_config *c, const fvi_json *variants, const char *name)
+{
+    const char *names[64] = {NULL};
+    int n = 0;
+    for (const fvi_json *v = variants ? variants->child : NULL; v && n < 63; v = v->next) names[n++] = v->key;
+    const char *near = fvi_nearest(name, names);
+    const char *path = c->path ? c->path : "the configuration";
+    if (strchr(name, '='))
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "+%s: a variant is +name; for a value write %s without the plus", name, name);
+    if (near) return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s has no variant \"%s\"; did you mean \"+%s\"?", path, name, near);
+    return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s has no variant \"%s\"", path, name);
+}
+
+static fv_status apply_variant(fv_config *c, const fvi_json *root, const char *name, const char *label, const char *folder)
+{
+    const fvi_json *variants = root ? fvi_json_get(root, "variants") : NULL;
+    const fvi_json *v = variants ? fvi_json_get(variants, name) : NULL;
+    if (!v || strchr(name, '=')) return unknown_variant(c, variants, name);
+    char suffix[128];
+    snprintf(suffix, sizeof suffix, " (variant %.100s)", name);
+    FVI_TRY(c->ctx, fvi_config_apply_json(c, v, label, suffix, folder));
+    char *all = *c->variants ? fvi_format("%s.%s", c->variants, name) : fvi_strdup(name);
+    if (!all) return fvi_nomem(c->ctx);
+    fvi_free(c->variants);
+    c->variants = all;
+    return FV_OK;
+}
+
+static fv_status apply_setting(fv_config *c, const char *setting)
+{
+    const char *equals = strchr(setting, '=');
+    if (!equals || equals == setting)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "\"%s\" is neither key=value nor +variant", setting);
+    char *key = fvi_format("%.*s", (int)(equals - setting), setting);
+    if (!key) return fvi_nomem(c->ctx);
+    fv_status status = fvi_config_apply_text(c, key, equals + 1);
+    fvi_free(key);
+    return status;
+}
+
+/* The file's name without folder and extension: names the run. */
+static char *stem_of(const char *path)
+{
+    const char *base = fvi_path_base(path), *dot = strrchr(base, '.');
+    return fvi_format("%.*s", (int)(dot && dot > base ? (size_t)(dot - base) : strlen(base)), base);
+}
+
+static fv_status read_file(fv_config *c, const char *path, int n_settings, const char *const *settings)
+{
+    fv_status status = FV_OK;
+    fvi_arena arena = {0};
+    fvi_json *root = NULL;
+    size_t bytes = 0;
+    char *text = NULL, *folder = NULL;
+    if (path) {
+        FVI_TRY_DONE(c->ctx, status, fvi_file_read(c->ctx, path, 16 << 20, &text, &bytes));
+        fvi_free(c->path);
+        c->path = fvi_path_absolute(path);
+        folder = c->path ? fvi_path_dir(c->path) : NULL;
+        fvi_free(c->stem);
+        c->stem = stem_of(path);
+        if (!c->path || !folder || !c->stem) {
+            status = fvi_nomem(c->ctx);
+            goto done;
+        }
+        status = fvi_json_parse(c->ctx, &arena, path, text, bytes, true, &root);
+        if (status == FV_ERROR_FORMAT) status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s", fv_error_message(c->ctx));
+        if (status != FV_OK) goto done;
+        const fvi_json *variants = fvi_json_get(root, "variants");
+        if (variants && variants->kind != FVI_JSON_OBJECT && variants->kind != FVI_JSON_NULL) {
+            status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s:%d: variants: an object of named overlays is wanted", path, variants->line);
+            goto done;
+        }
+        FVI_TRY_DONE(c->ctx, status, fvi_config_apply_json(c, root, path, "", folder));
+    }
+    for (int i = 0; i < n_settings; i++)
+        if (settings[i][0] == '+') FVI_TRY_DONE(c->ctx, status, apply_variant(c, root, settings[i] + 1, path, folder));
+    c->current_layer++;
+    for (int i = 0; i < n_settings; i++)
+        if (settings[i][0] != '+') FVI_TRY_DONE(c->ctx, status, apply_setting(c, settings[i]));
+done:
+    fvi_arena_free(&arena);
+    fvi_free(text);
+    fvi_free(folder);
+    return status;
+}
+
+static char *join_settings(int n, const char *const *settings)
+{
+    fvi_text t = {0};
+    fvi_text_raw(&t, "", 0);
+    for (int i = 0; i < n; i++) fvi_text_add(&t, "%s%s", i ? " " : "", settings[i]);
+    return fvi_text_take(&t);
+}
+
+fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out)
+{
+    fv_status status = FV_OK;
+    char *inner = NULL;
+    *out = NULL;
+    fv_config *c = fvi_calloc(1, sizeof *c);
+    if (!c) return fvi_nomem(ctx);
+    c->ctx = ctx;
+    fvi_attr_defaults(fvi_config_table, &c->v);
+    c->variants = fvi_strdup("");
+    c->stem = fvi_strdup("");
+    c->command = join_settings(n_settings, settings);
+    if (!c->variants || !c->stem || !c->command || !c->v.model || !c->v.validate_every || !c->v.save_every) {
+        status = fvi_nomem(ctx);
+        goto done;
+    }
+    if (path && fvi_is_dir(path)) {
+        if (!(inner = fvi_path_join(path, "config.json"))) {
+            status = fvi_nomem(ctx);
+            goto done;
+        }
+        if (!fvi_file_exists(inner)) {
+            status = fvi_fail(ctx, FV_ERROR_IO, "%s is not a run of fovea: it has no config.json", path);
+            goto done;
+        }
+    } else if (path && !fvi_file_exists(path)) {
+        status = fvi_fail(ctx, FV_ERROR_CONFIG, "configuration %s does not exist", path);
+        goto done;
+    }
+    FVI_TRY_DONE(ctx, status, read_file(c, inner ? inner : path, n_settings, settings));
+    FVI_TRY_DONE(ctx, status, fvi_config_check(c));
+    *out = c;
+    c = NULL;
+done:
+    fvi_free(inner);
+    fv_config_destroy(c);
+    return status;
+}
+
+fv_status fv_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out)
+{
+    FVI_TRY(ctx, fvi_config_create(ctx, path, n_settings, settings, out));
+    fv_status status = fvi_config_check_model(*out);
+    if (status != FV_OK) {
+        fv_config_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void fv_config_destroy(fv_config *c)
+{
+    if (!c) return;
+    fvi_attr_clear(fvi_config_table, &c->v);
+    for (int i = 0; i < FVI_CONFIG_KEYS_MAX; i++) fvi_free(c->origin[i]);
+    for (int i = 0; i < c->model_args.count; i++) {
+        fvi_free(c->model_args.items[i].name);
+        fvi_free(c->model_args.items[i].json);
+        fvi_free(c->model_args.items[i].origin);
+    }
+    fvi_free(c->model_args.items);
+    fvi_free(c->path);
+    fvi_free(c->stem);
+    fvi_free(c->variants);
+    fvi_free(c->command);
+    fvi_arena_free(&c->arena);
+    fvi_free(c);
+}
+
+/* ---- checks between keys --------------------------------------------------------------------------------------------- */
+
+/* "FILE:LINE: key" of a value, for messages. */
+static const char *place_of(const fv_config *c, const char *key, char out[512])
+{
+    int row = row_of(key);
+    const char *origin = row >= 0 ? c->origin[row] : NULL;
+    if (origin && strcmp(origin, "command line"))
+        snprintf(out, 512, "%s: %s", origin, key);
+    else
+        snprintf(out, 512, "%s", key);
+    return out;
+}
+
+static fv_status check_cadence(const fv_config *c, const char *key, const char *text)
+{
+    char place[512], unit[16] = "";
+    double value = 0;
+    int n = text ? sscanf(text, "%lf %15s", &value, unit) : 0;
+    bool epochs = n == 2 && (!strcmp(unit, "epoch") || !strcmp(unit, "epochs"));
+    if (n >= 1 && value > 0 && value < 1e15 && (epochs || (n == 1 && value == (double)(int64_t)value))) return FV_OK;
+    return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: \"%s\" is neither a number of updates nor \"1 epoch\"", place_of(c, key, place), text ? text : "null");
+}
+
+static fv_status check_device(const fv_config *c)
+{
+    char place[512];
+    if (c->v.device == FVI_DEVICE_CUDA)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: this fovea has no CUDA; set device=cpu", place_of(c, "device", place));
+    if (c->v.enable_amp && c->v.amp_dtype == 2)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: fp16 is for GPUs; CPUs compute in bf16, set amp_dtype=bf16", place_of(c, "amp_dtype", place));
+    return FV_OK;
+}
+
+static fv_status check_optimizer(fv_config *c)
+{
+    char place[512];
+    fvi_values *v = &c->v;
+    if (v->nesterov && v->momentum <= 0)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: Nesterov needs a momentum above 0", place_of(c, "nesterov", place));
+    if (v->scheduler == 3 && !v->milestones.n)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: multi_step needs milestones", place_of(c, "scheduler", place));
+    if (v->max_learning_rate > 0 && fvi_config_given(c, "learning_rate") && v->learning_rate != v->max_learning_rate)
+        fvi_log(c->ctx, FV_LOG_INFO, "max_learning_rate %g is the peak; learning_rate %g is not used", v->max_learning_rate, v->learning_rate);
+    double peak = v->max_learning_rate > 0 ? v->max_learning_rate : v->learning_rate;
+    if (v->min_lr > peak)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: min_lr %g is above the peak %g", place_of(c, "min_lr", place), v->min_lr, peak);
+    if (v->min_lr > 0 && v->final_lr_ratio > 0)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s and min_lr say the same; give one of them", place_of(c, "final_lr_ratio", place));
+    if (v->warmup_iters > 0 && v->warmup_epochs > 0)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s and warmup_iters say the same; give one of them", place_of(c, "warmup_epochs", place));
+    if (v->lr_decay_iters > 0 && v->lr_decay_iters <= v->warmup_iters)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: %lld is not above warmup_iters %lld", place_of(c, "lr_decay_iters", place),
+                        (long long)v->lr_decay_iters, (long long)v->warmup_iters);
+    return FV_OK;
+}
+
+/* Name and arguments of the model: a mistake is found here, with its place, not when the graph is built. */
+fv_status fvi_config_check_model(const fv_config *c)
+{
+    char place[512];
+    const char *known[64] = {NULL};
+    for (int i = 0; i < 63 && (known[i] = fv_model_known(i, NULL)); i++) {}
+    if (!fvi_model_find(c->v.model)) {
+        const char *near = fvi_nearest(c->v.model, known);
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: unknown model \"%s\"%s%s%s", place_of(c, "model", place), c->v.model,
+                        near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    for (int i = 0; i < c->model_args.count; i++) {
+        const fvi_model_arg *a = &c->model_args.items[i];
+        char *json = fvi_format("{\"%s\": %s}", a->name, a->json);
+        fv_model *m = NULL;
+        if (!json) return fvi_nomem(c->ctx);
+        fv_status status = fv_model_create(c->ctx, c->v.model, &(fv_model_options){.classes = 1, .args = json}, &m);
+        fv_model_destroy(m);
+        fvi_free(json);
+        if (status != FV_OK) {
+            if (strcmp(a->origin, "command line")) fvi_error_prefix(c->ctx, "%s: ", a->origin);
+            return status;
+        }
+    }
+    return FV_OK;
+}
+
+fv_status fvi_config_check(fv_config *c)
+{
+    fvi_values *v = &c->v;
+    FVI_TRY(c->ctx, check_cadence(c, "validate_every", v->validate_every));
+    FVI_TRY(c->ctx, check_cadence(c, "save_every", v->save_every));
+    FVI_TRY(c->ctx, check_device(c));
+    FVI_TRY(c->ctx, check_optimizer(c));
+    if (!v->max_steps && !v->epochs) v->epochs = 30;
+    return FV_OK;
+}
+
+/* ---- the resolved form ----------------------------------------------------------------------------------------------- */
+
+/* Writes every key, nested; `values` or their origins. */
+static void write_keys(const fv_config *c, fvi_text *t, bool origins)
+{
+    char group[64] = "";
+    const char *separator = "";
+    for (const fvi_attr_def *d = fvi_config_table; d->name; d++) {
+        const char *dot = strchr(d->name, '.');
+        char own[64] = "";
+        if (dot) snprintf(own, sizeof own, "%.*s", (int)(dot - d->name), d->name);
+        if (strcmp(own, group)) {
+            if (*group) fvi_text_add(t, "}");
+            if (*own) fvi_text_add(t, "%s\n  \"%s\": {", separator, own);
+            separator = *own ? "" : ",";
+            memcpy(group, own, sizeof group);
+        }
+        fvi_text_add(t, *group ? "%s\"%s\": " : "%s\n  \"%s\": ", separator, dot ? dot + 1 : d->name);
+        separator = *group ? ", " : ",";
+        if (origins) {
+            const char *origin = c->origin[d - fvi_config_table];
+            fvi_text_json_string(t, origin ? origin : "default");
+            continue;
+        }
+        char *value = fvi_attr_text(d, &c->v);
+        if (!value) t->failed = true;
+        fvi_text_add(t, "%s", value ? value : "");
+        fvi_free(value);
+    }
+    if (*group) fvi_text_add(t, "}");
+}
+
+static void write_model_args(const fv_config *c, fvi_text *t, bool origins)
+{
+    fvi_text_add(t, "{");
+    for (int i = 0; i < c->model_args.count; i++) {
+        const fvi_model_arg *a = &c->model_args.items[i];
+        if (i) fvi_text_add(t, ", ");
+        fvi_text_json_string(t, a->name);
+        fvi_text_add(t, ": ");
+        if (origins)
+            fvi_text_json_string(t, a->origin);
+        else
+            fvi_text_add(t, "%s", a->json);
+    }
+    fvi_text_add(t, "}");
+}
+
+char *fv_config_text(const fv_config *c, bool origins)
+{
+    fvi_text t = {0};
+    fvi_text_add(&t, "{\n  \"model_args\": ");
+    write_model_args(c, &t, origins);
+    fvi_text_add(&t, ",");
+    write_keys(c, &t, origins);
+    fvi_text_add(&t, "\n}\n");
+    return fvi_text_take(&t);
+}
+
+char *fvi_config_model_args(const fv_config *c)
+{
+    fvi_text t = {0};
+    write_model_args(c, &t, false);
+    return fvi_text_take(&t);
+}
+
+char *fv_config_value(const fv_config *c, const char *key)
+{
+    const fvi_attr_def *d = fvi_attr_find(fvi_config_table, key);
+    return d ? fvi_attr_text(d, &c->v) : NULL;
+}
+
+const char *fv_config_key(int index, const char **help, char **fallback)
+{
+    if (index < 0 || index >= fvi_config_key_count()) return NULL;
+    const fvi_attr_def *d = &fvi_config_table[index];
+    if (help) *help = d->help;
+    if (fallback) {
+        fvi_values v;
+        memset(&v, 0, sizeof v);
+        fvi_attr_defaults(fvi_config_table, &v);
+        *fallback = fvi_attr_text(d, &v);
+        fvi_attr_clear(fvi_config_table, &v);
+    }
+    return d->name;
+}
+
+char *fvi_config_difference(const fv_config *a, const fv_config *b)
+{
+    fvi_text t = {0};
+    fvi_text_raw(&t, "", 0);
+    for (const fvi_attr_def *d = fvi_config_table; d->name; d++) {
+        if (fvi_config_key_flags(d) & FVI_KEY_LOCAL) continue;
+        char *x = fvi_attr_text(d, &a->v), *y = fvi_attr_text(d, &b->v);
+        if (!x || !y) t.failed = true;
+        else if (strcmp(x, y)) fvi_text_add(&t, "%s%s (%s, now %s)", t.length ? ", " : "", d->name, x, y);
+        fvi_free(x);
+        fvi_free(y);
+    }
+    char *x = fvi_config_model_args(a), *y = fvi_config_model_args(b);
+    if (!x || !y) t.failed = true;
+    else if (strcmp(x, y)) fvi_text_add(&t, "%smodel_args (%s, now %s)", t.length ? ", " : "", x, y);
+    fvi_free(x);
+    fvi_free(y);
+    return fvi_text_take(&t);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration: file, then variants from left to right, then key=value. Every key is a row of one attribute table
+ * (config_keys.c), nested keys with their dotted name. Each value knows where it came from. */
+#ifndef FVI_CONFIG_H
+#define FVI_CONFIG_H
+
+#include "base/attr.h"
+#include "base/json.h"
+#include "fovea/train.h"
+
+typedef enum fvi_task { FVI_CLASSIFY } fvi_task;
+typedef enum fvi_device { FVI_DEVICE_AUTO, FVI_DEVICE_CPU, FVI_DEVICE_CUDA } fvi_device;
+typedef enum fvi_mode { FVI_MODE_AUTO, FVI_MODE_MAX, FVI_MODE_MIN } fvi_mode;
+
+typedef struct fvi_values {
+    int64_t task, device, amp_dtype, data_format, optimizer, scheduler, monitor, mode, loss_name;   /* enums */
+    char *model, *data_root, *class_weights, *freeze, *validate_every, *save_every, *run, *run_root, *checkpoint_dir, *tensorboard_dir;
+    bool enable_amp, nesterov, drop_last;
+    int64_t image_size, threads, workers, seed, batch_size, accumulation, max_steps, epochs, patience;
+    int64_t pad_crop, warmup_iters, lr_decay_iters;
+    double mean[3], std[3], horizontal_flip, learning_rate, betas[2], momentum, eps, weight_decay, max_grad_norm;
+    double warmup_epochs, max_learning_rate, min_lr, final_lr_ratio, gamma, label_smoothing, ema_decay, min_delta;
+    fvi_dims milestones;
+} fvi_values;
+
+extern const fvi_attr_def fvi_config_table[];
+#define FVI_CONFIG_KEYS_MAX 96
+int fvi_config_key_count(void);
+/* What a key is beyond its type. */
+enum { FVI_KEY_PATH = 1,                 /* a relative path is taken from the place where it is written */
+       FVI_KEY_LOCAL = 2,                /* of the machine or the place, not of the run: may differ on resume */
+       FVI_KEY_LIST = 4 };               /* text key that takes a JSON array: joined by commas */
+unsigned fvi_config_key_flags(const fvi_attr_def *d);
+/* Keys of other releases of Fovea: NULL, or why this one does not take it. */
+const char *fvi_config_not_yet(const char *key);
+bool fvi_config_ignored(const char *key);            /* accepted with a note, means nothing here */
+
+typedef struct fvi_model_arg { char *name, *json, *origin; } fvi_model_arg;
+
+struct fv_config {
+    fv_context *ctx;
+    fvi_values v;
+    char *origin[FVI_CONFIG_KEYS_MAX];   /* by row of the table; NULL: default */
+    const char *spelled[FVI_CONFIG_KEYS_MAX];   /* name used, to refuse alias and name together; in the arena */
+    int layer[FVI_CONFIG_KEYS_MAX], current_layer;
+    struct { fvi_model_arg *items; int count, capacity; } model_args;
+    char *path;                          /* the file, absolute; NULL: none */
+    char *stem;                          /* "cifar10_resnet18" */
+    char *variants;                      /* "nano.teacher"; "" */
+    char *command;                       /* the settings as given, one line */
+    fvi_arena arena;
+};
+
+/* Reads one JSON tree as a layer. `folder`: of relative paths. `label`: the file's name; `suffix`: " (variant x)" or "". */
+FV_CHECKED fv_status fvi_config_apply_json(fv_config *c, const fvi_json *root, const char *label, const char *suffix, const char *folder);
+/* One value as text from the command line. */
+FV_CHECKED fv_status fvi_config_apply_text(fv_config *c, const char *key, const char *text);
+/* Checks between keys, after all layers. */
+FV_CHECKED fv_status fvi_config_check(fv_config *c);
+/* fv_config_create without looking at the model: callers with a model of their own. */
+FV_CHECKED fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out);
+FV_CHECKED fv_status fvi_config_check_model(const fv_config *c);
+bool fvi_config_given(const fv_config *c, const char *key);       /* not the default */
+/* JSON objects, owned by the caller; NULL when memory is exhausted. */
+char *fvi_config_model_args(const fv_config *c);                  /* {"stem": "cifar"} */
+/* Names of the keys that differ and matter to a run, "batch_size (32, now 64), seed (...)"; "" when none. */
+char *fvi_config_difference(const fv_config *a, const fv_config *b);
+
+#endif

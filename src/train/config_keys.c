@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of configuration keys. */
+#include "train/config.h"
+
+static const char *const tasks[] = {"classify", NULL};
+static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+static const char *const amp_dtypes[] = {"auto", "bf16", "fp16", NULL};
+static const char *const formats[] = {"auto", "cifar10", NULL};
+static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const schedulers[] = {"constant", "cosine", "warmup_cosine", "multi_step", "one_cycle", NULL};
+static const char *const monitors[] = {"acc", "top5", "f1", "loss", NULL};
+static const char *const modes[] = {"auto", "max", "min", NULL};
+static const char *const losses[] = {"cross_entropy", NULL};
+
+#define AT(field) .offset = offsetof(fvi_values, field)
+#define TEXT(key, field, ...) {.name = key, .kind = FVI_ATTR_STRING, AT(field), __VA_ARGS__}
+#define INT(key, field, ...) {.name = key, .kind = FVI_ATTR_INT, AT(field), __VA_ARGS__}
+#define FLOAT(key, field, ...) {.name = key, .kind = FVI_ATTR_FLOAT, AT(field), __VA_ARGS__}
+#define ENUM(key, field, list, ...) {.name = key, .kind = FVI_ATTR_ENUM, AT(field), .names = list, __VA_ARGS__}
+#define BOOL(key, field, ...) {.name = key, .kind = FVI_ATTR_BOOL, AT(field), __VA_ARGS__}
+
+/* Keys of one group stand together: the resolved configuration is written in this order. */
+const fvi_attr_def fvi_config_table[] = {
+    ENUM("task", task, tasks, .help = "what is learned"),
+    TEXT("model", model, .help = "name of a model; `fovea help summary` lists them", .fallback_text = "resnet18", .aliases = "arch"),
+    TEXT("data.root", data_root, .help = "folder of the data"),
+    ENUM("data.format", data_format, formats, .help = "auto: by what is in the folder"),
+    INT("data.workers", workers, .fallback = -1, .min = -1, .max = 256, .aliases = "workers num_workers",
+        .help = "loader threads; -1: one, 0: load in line. The result does not depend on it"),
+    BOOL("data.drop_last", drop_last, .help = "leave out the last batch of an epoch when it is short"),
+    INT("image_size", image_size, .fallback = 32, .min = 1, .max = 65500, .aliases = "imgsz img_size", .help = "side of the square input"),
+    FLOAT("normalize.mean", mean, .count = 3, .fallback = 0.5, .min = -1e6, .max = 1e6, .help = "subtracted from pixels in 0..1, R, G, B"),
+    FLOAT("normalize.std", std, .count = 3, .fallback = 0.5, .min = 1e-9, .max = 1e6, .help = "divides what is left, R, G, B"),
+    INT("augment.pad_crop", pad_crop, .min = 0, .max = 1024, .help = "pad by so many black pixels, crop back at random"),
+    FLOAT("augment.horizontal_flip", horizontal_flip, .min = 0, .max = 1, .help = "probability of a mirrored picture"),
+    ENUM("device", device, devices, .help = "where to compute"),
+    INT("threads", threads, .min = 0, .max = 1024, .help = "compute threads; 0: all cores"),
+    BOOL("enable_amp", enable_amp, .aliases = "amp", .help = "mixed precision: convolutions and matrix products in amp_dtype"),
+    ENUM("amp_dtype", amp_dtype, amp_dtypes, .help = "auto: bf16 on CPUs"),
+    INT("seed", seed, .min = 0, .max = 9007199254740991, .help = "of weights, order and augmentation"),
+    INT("batch_size", batch_size, .fallback = 32, .min = 1, .max = 1 << 20, .aliases = "batch", .help = "pictures in a (micro-)batch"),
+    INT("gradient_accumulation_steps", accumulation, .fallback = 1, .min = 1, .max = 1 << 20, .aliases = "accumulate grad_accum",
+        .help = "micro-batches of one update"),
+    INT("max_steps", max_steps, .min = 0, .max = 1e15, .aliases = "max_iters steps", .help = "updates; 0: by epochs. With both: whichever comes first"),
+    INT("epochs", epochs, .min = 0, .max = 1e9, .aliases = "max_epochs", .help = "passes over the data; 0: by max_steps (30 when neither is given)"),
+    ENUM("optimizer", optimizer, optimizers, .fallback = 2, .aliases = "opt", .help = "sgd, adam, adamw"),
+    FLOAT("learning_rate", learning_rate, .fallback = 1e-3, .min = 0, .max = 1e6, .aliases = "lr lr0", .help = "peak of the schedule"),
+    FLOAT("betas", betas, .count = 2, .fallback = 0.9, .min = 0, .max = 0.9999999, .fallback_text = "0.9,0.999", .help = "adam, adamw"),
+    FLOAT("momentum", momentum, .fallback = 0.9, .min = 0, .max = 0.9999999, .help = "sgd"),
+    BOOL("nesterov", nesterov, .help = "sgd"),
+    FLOAT("eps", eps, .fallback = 1e-8, .min = 1e-300, .max = 1, .help = "adam, adamw"),
+    FLOAT("weight_decay", weight_decay, .fallback = 0.01, .min = 0, .max = 1e6, .aliases = "wd", .help = "of weights only: biases and norms are exempt by role"),
+    FLOAT("max_grad_norm", max_grad_norm, .min = 0, .max = 1e30, .aliases = "grad_clip clip_grad", .help = "clip the gradient's norm; 0: off"),
+    ENUM("scheduler", scheduler, schedulers, .aliases = "lr_scheduler", .help = "a function of the number of updates"),
+    INT("warmup_iters", warmup_iters, .min = 0, .max = 1e15, .aliases = "warmup_steps", .help = "updates of linear warm-up"),
+    FLOAT("warmup_epochs", warmup_epochs, .min = 0, .max = 1e9, .help = "the same in epochs"),
+    FLOAT("max_learning_rate", max_learning_rate, .min = 0, .max = 1e6, .aliases = "max_lr", .help = "peak of the schedule; goes before learning_rate"),
+    FLOAT("min_lr", min_lr, .min = 0, .max = 1e6, .aliases = "min_learning_rate eta_min", .help = "where cosine ends"),
+    FLOAT("final_lr_ratio", final_lr_ratio, .min = 0, .max = 1, .aliases = "lrf", .help = "the same as a share of the peak"),
+    INT("lr_decay_iters", lr_decay_iters, .min = 0, .max = 1e15, .help = "update at which cosine reaches min_lr; 0: the last"),
+    {.name = "milestones", .kind = FVI_ATTR_DIMS, AT(milestones), .min = 0, .max = 1e15, .help = "updates at which multi_step multiplies by gamma"},
+    FLOAT("gamma", gamma, .fallback = 0.1, .min = 0, .max = 1e6, .help = "multi_step"),
+    ENUM("loss.name", loss_name, losses, .help = "the loss"),
+    FLOAT("loss.label_smoothing", label_smoothing, .min = 0, .max = 1, .aliases = "label_smoothing smoothing", .help = "share given to all classes alike"),
+    TEXT("loss.class_weights", class_weights, .help = "a number for each class"),
+    FLOAT("ema_decay", ema_decay, .min = 0, .max = 0.99999999, .help = "moving average of the weights; 0: off. best and eval use it"),
+    TEXT("freeze", freeze, .help = "path prefixes of what is not trained, or all_but_head; batch norm included"),
+    TEXT("validate_every", validate_every, .fallback_text = "1 epoch", .help = "updates, or \"1 epoch\""),
+    TEXT("save_every", save_every, .fallback_text = "1 epoch", .help = "updates, or \"1 epoch\""),
+    ENUM("monitor", monitor, monitors, .help = "which validation figure decides what is best"),
+    ENUM("mode", mode, modes, .help = "is larger or smaller better; auto knows the built-in figures"),
+    INT("early_stop.patience", patience, .min = 0, .max = 1e9, .aliases = "patience", .help = "stop at so many validations in a row without improvement; 0: off"),
+    FLOAT("early_stop.min_delta", min_delta, .min = 0, .max = 1e9, .help = "what counts as an improvement"),
+    TEXT("run", run, .help = "folder of the run, instead of run_root/<config>.<variants>"),
+    TEXT("run_root", run_root, .help = "folder of runs; FOVEA_RUN_ROOT, else runs"),
+    TEXT("checkpoint_dir", checkpoint_dir, .help = "instead of checkpoints in the run folder"),
+    TEXT("tensorboard_dir", tensorboard_dir, .help = "instead of the run folder"),
+    FVI_ATTR_END};
+
+_Static_assert(FVI_COUNT(fvi_config_table) <= FVI_CONFIG_KEYS_MAX, "FVI_CONFIG_KEYS_MAX");
+
+int fvi_config_key_count(void)
+{
+    return FVI_COUNT(fvi_config_table) - 1;
+}
+
+unsigned fvi_config_key_flags(const fvi_attr_def *d)
+{
+    static const struct { const char *name; unsigned flags; } rows[] = {
+        {"data.root", FVI_KEY_PATH},
+        {"data.workers", FVI_KEY_LOCAL},
+        {"device", FVI_KEY_LOCAL},
+        {"threads", FVI_KEY_LOCAL},
+        {"run", FVI_KEY_PATH | FVI_KEY_LOCAL},
+        {"run_root", FVI_KEY_PATH | FVI_KEY_LOCAL},
+        {"checkpoint_dir", FVI_KEY_PATH | FVI_KEY_LOCAL},
+        {"tensorboard_dir", FVI_KEY_PATH | FVI_KEY_LOCAL},
+        {"freeze", FVI_KEY_LIST},
+        {"loss.class_weights", FVI_KEY_LIST},
+    };
+    for (int i = 0; i < FVI_COUNT(rows); i++)
+        if (!strcmp(rows[i].name, d->name)) return rows[i].flags;
+    return 0;
+}
+
+const char *fvi_config_not_yet(const char *key)
+{
+    static const char *const names[] = {"pretrained", "pretrained_backbone", "freeze_backbone_epochs", "classes", "sampler", "seeds",
+                                        "nominal_batch_size", "layer_decay", "evaluation", "paint_images", "distill", "split", NULL};
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], key)) return "this version of fovea does not have it yet";
+    return NULL;
+}
+
+bool fvi_config_ignored(const char *key)
+{
+    return !strcmp(key, "enable_cudnn_benchmark") || !strcmp(key, "enable_compile");
+}

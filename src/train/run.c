@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Run folders. */
+#include "train/run.h"
+#include "base/file.h"
+#include "base/thread.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* run, else run_root/<config>.<variants>. Owned by the caller, absolute. */
+static char *run_path(const fv_config *c)
+{
+    if (c->v.run) return fvi_path_absolute(c->v.run);
+    const char *env = getenv("FOVEA_RUN_ROOT");
+    const char *root = c->v.run_root ? c->v.run_root : env && *env ? env : "runs";
+    const char *stem = *c->stem ? c->stem : c->v.model;
+    char *name = *c->variants ? fvi_format("%s.%s", stem, c->variants) : fvi_strdup(stem);
+    char *joined = name ? fvi_path_join(root, name) : NULL;
+    char *path = joined ? fvi_path_absolute(joined) : NULL;
+    fvi_free(name);
+    fvi_free(joined);
+    return path;
+}
+
+static bool is_run(const char *path)
+{
+    char *file = fvi_path_join(path, "config.json");
+    bool yes = file && fvi_file_exists(file);
+    fvi_free(file);
+    return yes;
+}
+
+/* path-2, path-3 ... or path.old-1 ...: the first that does not exist. */
+static char *free_name(const char *path, const char *suffix, int first)
+{
+    for (int i = first; i < 10000; i++) {
+        char *name = fvi_format("%s%s%d", path, suffix, i);
+        if (!name || !fvi_file_exists(name)) return name;
+        fvi_free(name);
+    }
+    return NULL;
+}
+
+static fv_status overwrite(fvi_run *r)
+{
+    char *old = free_name(r->path, ".old-", 1);
+    if (!old) return fvi_nomem(r->ctx);
+    fv_status status = FV_OK;
+    if (rename(r->path, old) != 0)
+        status = fvi_fail(r->ctx, FV_ERROR_IO, "cannot move %s aside to %s: %s", r->path, old, strerror(errno));
+    else
+        fvi_log(r->ctx, FV_LOG_INFO, "the old run is now %s", old);
+    fvi_free(old);
+    return status;
+}
+
+/* Compares with the run's own configuration. */
+static fv_status check_same(fvi_run *r, const fv_config *c, fv_run_mode mode)
+{
+    fv_config *old = NULL;
+    FVI_TRY(r->ctx, fvi_config_create(r->ctx, r->path, 0, NULL, &old));
+    r->changes = fvi_config_difference(old, c);
+    fv_config_destroy(old);
+    if (!r->changes) return fvi_nomem(r->ctx);
+    r->changed = *r->changes != 0;
+    if (r->changed && mode == FV_RUN_RESUME)
+        return fvi_fail(r->ctx, FV_ERROR_CONFIG,
+                        "run %s exists with another configuration: %s. Use --continue to go on with the changes, --new for a new run, --overwrite to "
+                        "replace it", r->path, r->changes);
+    return FV_OK;
+}
+
+fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out)
+{
+    fv_status status = FV_OK;
+    *out = (fvi_run){.ctx = ctx};
+    out->path = folder ? fvi_path_absolute(folder) : run_path(c);
+    if (!out->path) return fvi_nomem(ctx);
+    out->exists = is_run(out->path);
+    if (!out->exists && mode == FV_RUN_CONTINUE) {
+        status = fvi_fail(ctx, FV_ERROR_CONFIG, "there is no run %s to continue", out->path);
+        goto done;
+    }
+    if (!out->exists && mode != FV_RUN_NEW && fvi_file_exists(out->path) && !fvi_is_dir(out->path)) {
+        status = fvi_fail(ctx, FV_ERROR_CONFIG, "%s is in the way: a file, not a run folder; set run=", out->path);
+        goto done;
+    }
+    if (mode == FV_RUN_NEW && fvi_file_exists(out->path)) {
+        char *name = free_name(out->path, "-", 2);
+        if (!name) {
+            status = fvi_nomem(ctx);
+            goto done;
+        }
+        fvi_free(out->path);
+        out->path = name;
+        out->exists = false;
+    }
+    if (out->exists && mode == FV_RUN_OVERWRITE) {
+        if (!dry) FVI_TRY_DONE(ctx, status, overwrite(out));
+        out->exists = false;
+    }
+    if (out->exists) FVI_TRY_DONE(ctx, status, check_same(out, c, mode));
+    out->checkpoints = c->v.checkpoint_dir ? fvi_path_absolute(c->v.checkpoint_dir) : fvi_path_join(out->path, "checkpoints");
+    if (!out->checkpoints) status = fvi_nomem(ctx);
+done:
+    if (status != FV_OK) fvi_run_close(out);
+    return status;
+}
+
+/* ---- files ----------------------------------------------------------------------------------------------------------- */
+
+static fv_status write_text(fvi_run *r, const char *name, char *text)
+{
+    char *path = text ? fvi_path_join(r->path, name) : NULL;
+    fv_status status = path ? fvi_file_write(r->ctx, path, text, strlen(text)) : fvi_nomem(r->ctx);
+    fvi_free(path);
+    fvi_free(text);
+    return status;
+}
+
+char *fvi_classes_json(const fv_source *data)
+{
+    fvi_text t = {0};
+    fvi_text_add(&t, "[");
+    for (int64_t i = 0; i < data->classes; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)i);
+        if (i) fvi_text_add(&t, ", ");
+        fvi_text_json_string(&t, data->class_names ? data->class_names[i] : number);
+    }
+    fvi_text_add(&t, "]");
+    return fvi_text_take(&t);
+}
+
+static char *classes_text(const fv_source *data)
+{
+    fvi_text t = {0};
+    for (int64_t i = 0; i < data->classes; i++)
+        if (data->class_names)
+            fvi_text_add(&t, "%s\n", data->class_names[i]);
+        else
+            fvi_text_add(&t, "%lld\n", (long long)i);
+    return fvi_text_take(&t);
+}
+
+static char *environment_text(const fv_context *ctx)
+{
+    fvi_text t = {0};
+    fvi_text_add(&t, "{\n  \"fovea\": \"%s\",\n  \"cpu\": ", fv_version());
+    fvi_text_json_string(&t, fvi_cpu_model());
+    fvi_text_add(&t, ",\n  \"cores\": %d,\n  \"threads\": %d\n}\n", fvi_cpu_count(), fv_context_threads(ctx));
+    return fvi_text_take(&t);
+}
+
+#define CSV_HEADER "step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1,val_acc_raw\n"
+
+/* Keeps the rows up to `step`: what a killed process wrote beyond its checkpoint will be written again. */
+static char *csv_until(char *text, int64_t step)
+{
+    fvi_text t = {0};
+    fvi_text_add(&t, CSV_HEADER);
+    char *next = text;
+    for (char *line; (line = strsep(&next, "\n"));) {
+        char *end;
+        long long at = strtoll(line, &end, 10);
+        if (end != line && *end == ',' && at <= step && next) fvi_text_add(&t, "%s\n", line);
+    }
+    return fvi_text_take(&t);
+}
+
+static fv_status open_metrics(fvi_run *r, int64_t step)
+{
+    fv_status status = FV_OK;
+    char *text = NULL, *kept = NULL, *path = fvi_path_join(r->path, "metrics.csv");
+    size_t bytes;
+    if (!path) return fvi_nomem(r->ctx);
+    if (step > 0 && fvi_file_exists(path)) {
+        FVI_TRY_DONE(r->ctx, status, fvi_file_read(r->ctx, path, (size_t)1 << 32, &text, &bytes));
+        kept = csv_until(text, step);
+    } else {
+        kept = fvi_strdup(CSV_HEADER);
+    }
+    if (!kept) {
+        status = fvi_nomem(r->ctx);
+        goto done;
+    }
+    FVI_TRY_DONE(r->ctx, status, fvi_file_write(r->ctx, path, kept, strlen(kept)));
+    if (!(r->metrics = fopen(path, "ae"))) status = fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
+done:
+    fvi_free(text);
+    fvi_free(kept);
+    fvi_free(path);
+    return status;
+}
+
+/* What happened to the run, a line each: started, resumed, continued with changes. */
+static fv_status note_segment(fvi_run *r, const fv_config *c, int64_t step)
+{
+    char *path = fvi_path_join(r->path, "command.txt");
+    if (!path) return fvi_nomem(r->ctx);
+    FILE *f = fopen(path, "ae");
+    fv_status status = f ? FV_OK : fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
+    if (f) {
+        fprintf(f, "step %lld: %s%s%s%s%s\n", (long long)step, c->path ? c->path : "", c->path && *c->command ? " " : "", c->command,
+                r->changed ? "   changed: " : "", r->changed ? r->changes : "");
+        if (fclose(f) != 0) status = fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
+    }
+    fvi_free(path);
+    return status;
+}
+
+fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, int64_t step)
+{
+    FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->path));
+    FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->checkpoints));
+    if (!r->exists || r->changed) {
+        FVI_TRY(r->ctx, write_text(r, "origins.json", fv_config_text(c, true)));
+        FVI_TRY(r->ctx, write_text(r, "classes.txt", classes_text(data)));
+        FVI_TRY(r->ctx, write_text(r, "environment.json", environment_text(r->ctx)));
+    }
+    FVI_TRY(r->ctx, open_metrics(r, step));
+    FVI_TRY(r->ctx, note_segment(r, c, step));
+    /* Last, since it is what makes the folder a run. */
+    if (!r->exists || r->changed) FVI_TRY(r->ctx, write_text(r, "config.json", fv_config_text(c, false)));
+    return FV_OK;
+}
+
+static void cell(FILE *f, double v)
+{
+    if (isnan(v))
+        fputc(',', f);
+    else
+        fprintf(f, ",%.9g", v);
+}
+
+fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m)
+{
+    const double cells[] = {m->epoch, m->rate, m->loss, m->norm, m->val_loss, m->val_acc, m->val_top5, m->val_f1, m->raw_acc};
+    if (!r->metrics) return FV_OK;
+    fprintf(r->metrics, "%lld", (long long)m->step);
+    for (int i = 0; i < FVI_COUNT(cells); i++) cell(r->metrics, cells[i]);
+    if (fputc('\n', r->metrics) == EOF || ferror(r->metrics))
+        return fvi_fail(r->ctx, FV_ERROR_IO, "%s/metrics.csv: %s", r->path, strerror(errno));
+    return FV_OK;
+}
+
+fv_status fvi_run_flush(fvi_run *r)
+{
+    if (r->metrics && fflush(r->metrics) != 0) return fvi_fail(r->ctx, FV_ERROR_IO, "%s/metrics.csv: %s", r->path, strerror(errno));
+    return FV_OK;
+}
+
+void fvi_run_close(fvi_run *r)
+{
+    if (r->metrics) fclose(r->metrics);
+    fvi_free(r->path);
+    fvi_free(r->checkpoints);
+    fvi_free(r->changes);
+    memset(r, 0, sizeof *r);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run folder: which folder a configuration belongs to, what may happen to an existing one, and the small files in it
+ * (configuration with origins, command line, environment, class names, metrics.csv). */
+#ifndef FVI_RUN_H
+#define FVI_RUN_H
+
+#include "train/checkpoint.h"
+#include "train/config.h"
+
+#include <stdio.h>
+
+typedef struct fvi_run {
+    fv_context *ctx;
+    char *path, *checkpoints;            /* absolute */
+    bool exists;                         /* there was a run: it goes on */
+    bool changed;                        /* ... with changed keys (--continue) */
+    char *changes;                       /* which, in words */
+    FILE *metrics;
+} fvi_run;
+
+/* Decides the folder by configuration and mode; writes nothing except moving an old run aside (FV_RUN_OVERWRITE).
+ * `folder`: the run that was named, or NULL. */
+FV_CHECKED fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out);
+/* Creates the folder and its files. `classes`: class names. `step`: where it goes on. */
+FV_CHECKED fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, int64_t step);
+/* One row; empty cells where values are NaN. */
+typedef struct fvi_metrics_row { int64_t step; double epoch, rate, loss, norm, val_loss, val_acc, val_top5, val_f1, raw_acc; } fvi_metrics_row;
+FV_CHECKED fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m);
+FV_CHECKED fv_status fvi_run_flush(fvi_run *r);
+void fvi_run_close(fvi_run *r);
+
+/* ["airplane", ...]; owned by the caller. */
+char *fvi_classes_json(const fv_source *data);
+
+#endif
