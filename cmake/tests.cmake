@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Each tests/{unit,ops,engine}/test_*.c is its own program and ctest test, labelled with its folder; tests/cli/*.sh run
+# Each tests/{unit,ops,engine}/test_*.c is its own program and ctest test, labelled with its folder; other .c files of the
+# folder, and the reader of tests/golden, are linked into each. tests/cli/*.sh run
 # the program named by $FOVEA; tests/tools/*.sh check the checkers of tools/; tests/fuzz/fuzz_*.c replay their corpus (or
 # are libFuzzer programs: FOVEA_FUZZ).
 # Exit status 77 means skipped.
@@ -34,9 +35,14 @@ endfunction()
 
 foreach(folder unit ops engine)
     file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${folder}/test_*.c)
+    file(GLOB helpers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${folder}/*.c ${CMAKE_SOURCE_DIR}/tests/golden/*.c)
+    list(FILTER helpers EXCLUDE REGEX "/test_[^/]*$")
+    if(folder STREQUAL "unit")
+        set(helpers "")
+    endif()
     foreach(path ${found})
         cmake_path(GET path STEM name)
-        fovea_test_program(${name} ${path})
+        fovea_test_program(${name} ${path} ${helpers})
         fovea_test(${name} ${folder} ${name})
     endforeach()
 endforeach()
