@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trainer: from options to a prepared run. */
+#include "train/trainer.h"
+#include "base/file.h"
+#include "base/thread.h"
+#include "models/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- options to configuration ---------------------------------------------------------------------------------------- */
+
+enum { SETTINGS = 16 };
+typedef struct settings { const char **items; char *own[SETTINGS]; int count, n_own; bool failed; } settings;
+
+static void add_setting(settings *s, char *text)
+{
+    if (!text) {
+        s->failed = true;
+        return;
+    }
+    s->own[s->n_own++] = text;
+    s->items[s->count++] = text;
+}
+
+static void add_text(settings *s, const char *key, const char *value)
+{
+    if (value) add_setting(s, fvi_format("%s=%s", key, value));
+}
+
+static void add_number(settings *s, const char *key, double value)
+{
+    if (value != 0) add_setting(s, fvi_format("%s=%.17g", key, value));
+}
+
+/* The short forms of the options first, so that settings can say more. */
+static fv_status collect_settings(fv_context *ctx, const fv_train_options *o, settings *s)
+{
+    s->items = fvi_calloc((size_t)o->n_settings + SETTINGS, sizeof *s->items);
+    if (!s->items) return fvi_nomem(ctx);
+    if (o->data) {
+        const char *colon = strchr(o->data, ':'), *slash = strchr(o->data, '/');
+        bool format = colon && (!slash || colon < slash);
+        if (format) add_setting(s, fvi_format("data.format=%.*s", (int)(colon - o->data), o->data));
+        add_text(s, "data.root", format ? colon + 1 : o->data);
+    }
+    add_text(s, "optimizer", o->optimizer);
+    add_text(s, "scheduler", o->scheduler);
+    add_text(s, "run", o->run);
+    add_number(s, "learning_rate", o->learning_rate);
+    add_number(s, "weight_decay", o->weight_decay);
+    add_number(s, "max_grad_norm", o->max_grad_norm);
+    add_number(s, "max_steps", (double)o->max_steps);
+    add_number(s, "epochs", (double)o->epochs);
+    add_number(s, "batch_size", (double)o->batch_size);
+    add_number(s, "seed", (double)o->seed);
+    for (int i = 0; i < o->n_settings; i++) s->items[s->count++] = o->settings[i];
+    return s->failed ? fvi_nomem(ctx) : FV_OK;
+}
+
+static void settings_free(settings *s)
+{
+    for (int i = 0; i < s->n_own; i++) fvi_free(s->own[i]);
+    fvi_free(s->items);
+}
+
+static fv_status load_config(fv_trainer *t, const fv_train_options *o)
+{
+    settings s = {0};
+    fv_status status = collect_settings(t->ctx, o, &s);
+    if (status == FV_OK)
+        status = t->model ? fvi_config_create(t->ctx, o->config, s.count, s.items, &t->config)
+                          : fv_config_create(t->ctx, o->config, s.count, s.items, &t->config);
+    settings_free(&s);
+    if (status == FV_OK && t->model) {                    /* a model of the user's own gives the run its name */
+        char *name = fvi_strdup(fv_model_name(t->model));
+        if (!name) return fvi_nomem(t->ctx);
+        fvi_free(t->config->v.model);
+        t->config->v.model = name;
+    }
+    return status;
+}
+
+/* ---- data ------------------------------------------------------------------------------------------------------------ */
+
+fv_status fvi_open_data(fv_context *ctx, const fv_config *c, bool train, fv_source **out)
+{
+    *out = NULL;
+    if (!c->v.data_root) return fvi_fail(ctx, FV_ERROR_CONFIG, "no data: give data=DIR, a folder with CIFAR-10 binary batches");
+    FVI_TRY(ctx, fv_source_cifar10(ctx, c->v.data_root, train, out));
+    return FV_OK;
+}
+
+static fv_status open_sources(fv_trainer *t, const fv_train_options *o)
+{
+    if (o->train_data) {
+        t->train = o->train_data;
+        t->val = o->val_data;
+        if (!t->val) fvi_log(t->ctx, FV_LOG_WARN, "no validation data: nothing is validated, the last weights are the best");
+    } else {
+        FVI_TRY(t->ctx, fvi_open_data(t->ctx, t->config, true, &t->own_train));
+        FVI_TRY(t->ctx, fvi_open_data(t->ctx, t->config, false, &t->own_val));
+        t->train = t->own_train;
+        t->val = t->own_val;
+    }
+    if (t->train->count < 1 || t->train->classes < 1 || (t->val && t->val->classes != t->train->classes))
+        return fvi_fail(t->ctx, FV_ERROR_FORMAT, "training and validation data do not fit: %lld samples, %lld and %lld classes",
+                        (long long)t->train->count, (long long)t->train->classes, (long long)(t->val ? t->val->classes : 0));
+    if (t->config->v.batch_size > t->train->count)
+        fvi_log(t->ctx, FV_LOG_WARN, "batch_size %lld is larger than the data: batches hold all %lld samples", (long long)t->config->v.batch_size,
+                (long long)t->train->count);
+    return FV_OK;
+}
+
+int fvi_loader_threads(const fv_config *c)
+{
+    return c->v.workers < 0 ? 1 : (int)c->v.workers;
+}
+
+fvi_augment fvi_augment_of(const fv_config *c)
+{
+    fvi_augment a = {.size = (int)c->v.image_size, .pad_crop = (int)c->v.pad_crop, .horizontal_flip = c->v.horizontal_flip};
+    for (int i = 0; i < 3; i++) {
+        a.mean[i] = (float)c->v.mean[i];
+        a.std[i] = (float)c->v.std[i];
+    }
+    return a;
+}
+
+static fvi_loader_options train_loader(const fv_trainer *t)
+{
+    const fvi_values *v = &t->config->v;
+    /* A last batch of a single sample has no batch statistics; it is left out, as is every short one with drop_last. */
+    return (fvi_loader_options){.source = t->train, .augment = fvi_augment_of(t->config), .shuffle = true, .random = true, .seed = (uint64_t)v->seed,
+                                .batch_size = v->batch_size, .min_last = v->drop_last ? v->batch_size : FVI_MIN(2, v->batch_size),
+                                .workers = fvi_loader_threads(t->config), .epoch = t->position.epoch, .index = t->position.index};
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------------------- */
+
+/* "100" or "0.5 epoch" in updates. */
+static int64_t cadence(const char *text, int64_t updates_per_epoch)
+{
+    char *end;
+    double value = strtod(text, &end);
+    while (*end == ' ') end++;
+    if (*end) value *= (double)updates_per_epoch;
+    return FVI_MAX(1, (int64_t)llround(FVI_MIN(value, 1e15)));
+}
+
+static fv_status plan_run(fv_trainer *t)
+{
+    const fvi_values *v = &t->config->v;
+    fvi_plan_of_run *p = &t->plan;
+    fvi_loader_options o = train_loader(t);
+    p->batches_per_epoch = fvi_loader_batches(&o);
+    p->updates_per_epoch = (p->batches_per_epoch + v->accumulation - 1) / v->accumulation;
+    int64_t by_epochs = INT64_MAX;
+    if (v->epochs && !fvi_mul_i64(v->epochs, p->updates_per_epoch, &by_epochs))
+        return fvi_fail(t->ctx, FV_ERROR_CONFIG, "epochs: %lld is too large", (long long)v->epochs);
+    p->total = FVI_MIN(by_epochs, v->max_steps ? v->max_steps : INT64_MAX);
+    p->validate_every = cadence(v->validate_every, p->updates_per_epoch);
+    p->save_every = cadence(v->save_every, p->updates_per_epoch);
+    fvi_schedule *s = &p->schedule;
+    double peak = v->max_learning_rate > 0 ? v->max_learning_rate : v->learning_rate;
+    *s = (fvi_schedule){.kind = (fvi_schedule_kind)v->scheduler, .base = peak, .min = v->final_lr_ratio > 0 ? peak * v->final_lr_ratio : v->min_lr,
+                        .warmup = v->warmup_epochs > 0 ? llround(v->warmup_epochs * (double)p->updates_per_epoch) : v->warmup_iters,
+                        .total = v->lr_decay_iters ? v->lr_decay_iters : p->total, .gamma = v->gamma, .n_milestones = (int)v->milestones.n,
+                        .momentum = v->optimizer == FV_SGD ? v->momentum : v->betas[0], .cycle_momentum = true};
+    memcpy(s->milestones, v->milestones.d, sizeof s->milestones);
+    if (s->kind != FVI_ONE_CYCLE && s->warmup >= s->total && s->warmup > 0)
+        return fvi_fail(t->ctx, FV_ERROR_CONFIG, "warm-up of %lld updates leaves nothing of %lld; lower warmup_iters or raise max_steps",
+                        (long long)s->warmup, (long long)s->total);
+    return FV_OK;
+}
+
+static fv_status parse_class_weights(fv_trainer *t)
+{
+    const char *text = t->config->v.class_weights;
+    if (!text || !*text) return FV_OK;
+    int n = 1;
+    for (const char *p = text; *p; p++) n += *p == ',';
+    if (!(t->class_weights = fvi_calloc((size_t)n, sizeof *t->class_weights))) return fvi_nomem(t->ctx);
+    for (const char *p = text; t->n_class_weights < n; p++) {
+        char *end;
+        double w = strtod(p, &end);
+        if (end == p || !(w >= 0) || !isfinite(w) || (*end && *end != ','))
+            return fvi_fail(t->ctx, FV_ERROR_CONFIG, "loss.class_weights: \"%s\" is not a list of numbers of at least 0", text);
+        t->class_weights[t->n_class_weights++] = w;
+        p = end;
+    }
+    return FV_OK;
+}
+
+/* ---- creation -------------------------------------------------------------------------------------------------------- */
+
+static fv_status create_model(fv_trainer *t)
+{
+    if (t->model) return FV_OK;
+    char *args = fvi_config_model_args(t->config);
+    if (!args) return fvi_nomem(t->ctx);
+    fv_status status = fv_model_create(t->ctx, t->config->v.model, &(fv_model_options){t->train->classes, args}, &t->own_model);
+    fvi_free(args);
+    t->model = t->own_model;
+    return status;
+}
+
+static void describe(fv_trainer *t)
+{
+    fv_train_progress *p = &t->progress;
+    *p = (fv_train_progress){.max_steps = t->plan.total, .loss = NAN, .learning_rate = NAN, .grad_norm = NAN, .best = NAN, .best_step = -1,
+                             .run = t->run.path, .model = fv_model_name(t->model), .data = t->config->v.data_root, .train_samples = t->train->count,
+                             .val_samples = t->val ? t->val->count : 0, .threads = fv_context_threads(t->ctx), .amp = t->config->v.enable_amp,
+                             .metrics = t->metrics};
+}
+
+/* Where an existing run stands; the position of a fresh one otherwise. */
+static fv_status open_position(fv_trainer *t)
+{
+    bool found = false;
+    t->position = (fvi_position){.validated_step = -1, .best = NAN, .best_step = -1, .last_loss = NAN, .last_norm = NAN};
+    if (t->run.exists) FVI_TRY(t->ctx, fvi_checkpoint_open(t->ctx, t->run.checkpoints, !t->dry, &t->checkpoint, &found));
+    t->resumed = found;
+    if (found) t->position = t->checkpoint.position;
+    return FV_OK;
+}
+
+/* A continued run with another batch size or data: the epoch's order is another one, so it goes on with a new epoch. */
+static void align_position(fv_trainer *t)
+{
+    fvi_position *p = &t->position;
+    bool same = p->batch_size == t->config->v.batch_size && p->seed == t->config->v.seed;
+    if (t->resumed && (!same || p->index >= t->plan.batches_per_epoch) && p->index > 0) {
+        p->epoch++;
+        p->index = 0;
+    }
+    p->batch_size = t->config->v.batch_size;
+    p->seed = t->config->v.seed;
+    if (t->run.changed && p->step < t->plan.total) p->finished = false;
+    if (t->resumed && p->step > 0) {                     /* as after the update that it stands at */
+        t->progress.loss = p->last_loss;
+        t->progress.grad_norm = p->last_norm;
+        t->progress.learning_rate = fvi_schedule_rate(&t->plan.schedule, p->step - 1);
+    }
+}
+
+static fv_status check_machine(fv_trainer *t)
+{
+    const char *cpu = fvi_st_metadata(&t->checkpoint.state, "fovea.cpu"), *version = fvi_st_metadata(&t->checkpoint.state, "fovea.version");
+    if ((cpu && strcmp(cpu, fvi_cpu_model())) || (version && strcmp(version, fv_version())) || t->position.threads != fv_context_threads(t->ctx))
+        fvi_log(t->ctx, FV_LOG_INFO, "resuming on another machine, version or number of threads (%s, %s, %lld threads before): numbers may differ in "
+                "the last bits", cpu ? cpu : "?", version ? version : "?", (long long)t->position.threads);
+    return FV_OK;
+}
+
+static fv_status create(fv_trainer *t, const fv_train_options *o)
+{
+    FVI_TRY(t->ctx, load_config(t, o));
+    if (t->config->v.threads > 0) fv_context_set_threads(t->ctx, (int)t->config->v.threads);
+    bool is_run = o->config && fvi_is_dir(o->config);
+    FVI_TRY(t->ctx, fvi_run_open(t->ctx, t->config, is_run ? o->config : NULL, o->mode, o->dry_run, &t->run));
+    FVI_TRY(t->ctx, open_sources(t, o));
+    FVI_TRY(t->ctx, parse_class_weights(t));
+    FVI_TRY(t->ctx, plan_run(t));
+    FVI_TRY(t->ctx, create_model(t));
+    FVI_TRY(t->ctx, open_position(t));
+    describe(t);
+    align_position(t);
+    if (t->resumed) FVI_TRY(t->ctx, check_machine(t));
+    t->position.threads = fv_context_threads(t->ctx);
+    t->classes = fvi_classes_json(t->train);
+    t->config_text = fv_config_text(t->config, false);
+    if (!t->classes || !t->config_text) return fvi_nomem(t->ctx);
+    if (t->resumed) {
+        const char *classes = fvi_st_metadata(&t->checkpoint.state, "fovea.classes");
+        if (classes && strcmp(classes, t->classes))
+            return fvi_fail(t->ctx, FV_ERROR_FORMAT, "the run was trained on classes %s, the data have %s", classes, t->classes);
+    }
+    t->progress.step = t->progress.start_step = t->position.step;
+    t->progress.best = t->position.best;
+    t->progress.best_step = t->position.best_step;
+    t->progress.finished = t->position.finished;
+    return FV_OK;
+}
+
+fv_status fv_trainer_create(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_trainer **out)
+{
+    *out = NULL;
+    fv_trainer *t = fvi_calloc(1, sizeof *t);
+    if (!t) return fvi_nomem(ctx);
+    t->ctx = ctx;
+    t->model = model;
+    t->dry = o->dry_run;
+    t->loss = o->loss;
+    t->loss_user = o->loss_user;
+    t->callback = o->callback;
+    t->callback_user = o->callback_user;
+    t->saved_step = -1;
+    fv_status status = create(t, o);
+    if (status == FV_OK)
+        *out = t;
+    else
+        fv_trainer_destroy(t);
+    return status;
+}
+
+void fv_trainer_destroy(fv_trainer *t)
+{
+    if (!t) return;
+    fvi_loader_destroy(t->loader);
+    fvi_loader_destroy(t->val_loader);
+    fvi_classify_destroy(t->task);
+    fv_session_destroy(t->session);
+    fvi_checkpoint_close(&t->checkpoint);
+    fvi_run_close(&t->run);
+    fvi_confusion_free(&t->counts);
+    fv_model_destroy(t->own_model);
+    fv_source_destroy(t->own_train);
+    fv_source_destroy(t->own_val);
+    fvi_free(t->class_weights);
+    fvi_free(t->classes);
+    fvi_free(t->config_text);
+    fv_config_destroy(t->config);
+    fvi_free(t);
+}
+
+/* ---- preparation ----------------------------------------------------------------------------------------------------- */
+
+/* Freezing needs the variables, which the evaluation graph creates. */
+static fv_status freeze(fv_trainer *t)
+{
+    char *list = t->config->v.freeze ? fvi_strdup(t->config->v.freeze) : NULL, *next = list;
+    fv_status status = FV_OK;
+    if (!t->config->v.freeze || !*t->config->v.freeze) goto done;
+    if (!list) return fvi_nomem(t->ctx);
+    FVI_TRY_DONE(t->ctx, status, fvi_classify_prepare(t->task, t->config->v.batch_size, false, NULL));
+    for (char *name; (name = strsep(&next, ", "));) {
+        char pattern[256];
+        if (!*name) continue;
+        const fvi_model_def *def = fvi_model_definition(t->model);
+        bool head = !strcmp(name, "all_but_head");
+        if (head && (!def || !def->head)) {
+            status = fvi_fail(t->ctx, FV_ERROR_CONFIG, "freeze: all_but_head: model %s names no head; give path prefixes", fv_model_name(t->model));
+            goto done;
+        }
+        int n = fv_session_set_trainable(t->session, head ? "*" : name, false);
+        snprintf(pattern, sizeof pattern, "%.250s.*", head ? def->head : name);
+        n += fv_session_set_trainable(t->session, pattern, head);
+        if (n == 0) {
+            status = fvi_fail(t->ctx, FV_ERROR_CONFIG, "freeze: no parameter of %s is below \"%s\"", fv_model_name(t->model), name);
+            goto done;
+        }
+    }
+done:
+    fvi_free(list);
+    return status;
+}
+
+static fv_status create_task(fv_trainer *t)
+{
+    const fvi_values *v = &t->config->v;
+    fv_session_options so = {.amp = v->enable_amp, .seed = (uint64_t)v->seed};
+    fvi_classify_options o = {.model = t->model, .classes = t->train->classes, .size = v->image_size,
+                              .loss = {v->label_smoothing, t->n_class_weights, t->class_weights}, .own_loss = t->loss, .own_loss_user = t->loss_user,
+                              .optimizer = {.kind = (fv_optimizer_kind)v->optimizer, .beta2 = v->betas[1], .eps = v->eps, .weight_decay = v->weight_decay,
+                                            .nesterov = v->nesterov, .max_grad_norm = v->max_grad_norm, .ema = v->ema_decay > 0}};
+    FVI_TRY(t->ctx, fv_session_create(t->ctx, &so, &t->session));
+    FVI_TRY(t->ctx, fvi_classify_create(t->session, &o, &t->task));
+    FVI_TRY(t->ctx, freeze(t));
+    return FV_OK;
+}
+
+static void count_parameters(fv_trainer *t)
+{
+    int n = fv_session_var_count(t->session);
+    t->progress.parameters = t->progress.trainable = 0;
+    for (int i = 0; i < n; i++) {
+        const fv_var *v = fv_session_var(t->session, i);
+        if (fv_var_role(v) != FV_PARAMETER) continue;
+        t->progress.parameters += fv_var_numel(v);
+        if (fv_var_trainable(v)) t->progress.trainable += fv_var_numel(v);
+    }
+}
+
+fv_status fvi_trainer_prepare(fv_trainer *t)
+{
+    fvi_loader_options train = train_loader(t), val = train;
+    int64_t batch = FVI_MIN(t->config->v.batch_size, t->train->count);
+    FVI_TRY(t->ctx, create_task(t));
+    FVI_TRY(t->ctx, fvi_classify_prepare(t->task, batch, true, &t->progress.foretold_bytes));
+    t->progress.foretold_bytes += (int64_t)fvi_loader_bytes(&train);
+    count_parameters(t);
+    if (t->resumed) FVI_TRY(t->ctx, fvi_checkpoint_restore(t->ctx, &t->checkpoint, t->session, t->run.changed));
+    fvi_checkpoint_close(&t->checkpoint);
+    FVI_TRY(t->ctx, fvi_confusion_init(t->ctx, &t->counts, t->train->classes));
+    FVI_TRY(t->ctx, fvi_loader_create(t->ctx, &train, &t->loader));
+    if (!t->val) return FV_OK;
+    val.source = t->val;
+    val.shuffle = val.random = false;
+    val.min_last = 1;
+    val.batch_size = FVI_MAX(val.batch_size, 100);
+    val.epoch = val.index = 0;
+    val.workers = FVI_MIN(val.workers, 1);
+    FVI_TRY(t->ctx, fvi_loader_create(t->ctx, &val, &t->val_loader));
+    return FV_OK;
+}
+
+const fv_train_progress *fv_trainer_progress(const fv_trainer *t)
+{
+    return &t->progress;
+}
+
+const fv_config *fv_trainer_config(const fv_trainer *t)
+{
+    return t->config;
+}
+
+fv_session *fv_trainer_session(fv_trainer *t)
+{
+    return t->session;
+}
+
+void fv_trainer_interrupt(fv_trainer *t)
+{
+    t->interrupted = 1;
+}

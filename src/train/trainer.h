@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of a trainer; trainer.c sets it up, loop.c runs it. */
+#ifndef FVI_TRAINER_H
+#define FVI_TRAINER_H
+
+#include "optim/schedule.h"
+#include "tasks/classify.h"
+#include "train/run.h"
+
+#include <signal.h>
+
+typedef struct fvi_plan_of_run {         /* numbers that follow from configuration and data */
+    int64_t batches_per_epoch, updates_per_epoch, total, validate_every, save_every;
+    fvi_schedule schedule;
+} fvi_plan_of_run;
+
+struct fv_trainer {
+    fv_context *ctx;
+    fv_config *config;
+    fv_model *own_model;                 /* created by name; NULL when the user gave one */
+    const fv_model *model;
+    fv_source *own_train, *own_val;      /* opened here */
+    const fv_source *train, *val;
+    fvi_run run;
+    fvi_checkpoint checkpoint;
+    bool resumed, dry;
+    fv_session *session;
+    fvi_classify *task;
+    double *class_weights;
+    int n_class_weights;
+    fvi_loader *loader, *val_loader;
+    fvi_plan_of_run plan;
+    fvi_position position;
+    fvi_confusion counts;
+    char *classes;                       /* JSON list */
+    char *config_text;
+    fv_loss_fn *loss;
+    void *loss_user;
+    fv_train_callback *callback;
+    void *callback_user;
+    fv_train_progress progress;
+    fv_metric metrics[8];
+    volatile sig_atomic_t interrupted;
+    int64_t saved_step;
+    double train_seconds;                /* updates only, of this process */
+    int64_t images;
+    double rate_seconds, rate_images;    /* for the speed of the last few seconds */
+};
+
+FV_CHECKED fv_status fvi_trainer_prepare(fv_trainer *t);     /* session, functions, checkpoint, loaders */
+FV_CHECKED fv_status fvi_trainer_loop(fv_trainer *t);
+FV_CHECKED fv_status fvi_trainer_validate(fv_trainer *t);
+FV_CHECKED fv_status fvi_trainer_save(fv_trainer *t);
+void fvi_trainer_tell(fv_trainer *t, fv_train_event event);
+int fvi_loader_threads(const fv_config *c);
+fvi_augment fvi_augment_of(const fv_config *c);
+/* The configured data, or an error with the remedy. */
+FV_CHECKED fv_status fvi_open_data(fv_context *ctx, const fv_config *c, bool train, fv_source **out);
+
+#endif
