@@ -36,6 +36,8 @@ FV_API fv_status fv_graph_status(const fv_graph *g);
 /* ---- names: paths of the ecosystem's spelling, "layer1.0.conv1" ---- */
 FV_API void fv_push(fv_graph *g, const char *fmt, ...) FV_PRINTF(2, 3);
 FV_API void fv_pop(fv_graph *g);
+/* Text that lives as long as the graph: fv_name(g, "layer%d", i). NULL only after an error of the graph. */
+FV_API const char *fv_name(fv_graph *g, const char *fmt, ...) FV_PRINTF(2, 3);
 /* Makes a value findable by path ("layer2"), for feature taps: fv_tap(g, "teacher.layer2"). NULL + error when absent. */
 FV_API fv_value *fv_mark(fv_graph *g, const char *name, fv_value *v);
 FV_API fv_value *fv_tap(fv_graph *g, const char *path);

@@ -10,9 +10,6 @@
 extern "C" {
 #endif
 
-/* Text that lives as long as the graph: fv_name(g, "layer%d", i). NULL only after an error of the graph. */
-FV_API const char *fv_name(fv_graph *g, const char *fmt, ...) FV_PRINTF(2, 3);
-
 /* Square kernels; 0 means: stride 1, dilation 1, groups 1, padding 0. `same` pads dilation * (kernel - 1) / 2. */
 typedef struct fv_conv_options {
     int64_t out, kernel, stride, padding, dilation, groups;

@@ -127,8 +127,9 @@ FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allo
 
 /* ---- the machine ---- */
 
-typedef struct fv_machine { const char *cpu, *isa, *libraries; int cores; int64_t memory_peak; } fv_machine;
-FV_API void fv_machine_describe(fv_machine *out);                /* constant texts */
+typedef struct fv_machine { const char *cpu, *isa, *libraries, *compiler; int cores; } fv_machine;
+FV_API void fv_machine_describe(fv_machine *out);                /* texts are borrowed from the library */
+FV_API int64_t fv_machine_memory_peak(void);                     /* peak resident bytes of this process */
 /* Pins the compute threads to cores. For programs; the library never does it by itself. */
 FV_API void fv_machine_pin(int threads);
 FV_API double fv_seconds(void);                                  /* monotonic clock */

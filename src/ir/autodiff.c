@@ -28,9 +28,9 @@ static void add_to(tape *t, fv_value *v, fv_value *grad)
     }
     /* A gradient of full precision for a value that was cast down is kept: the cast's own gradient would widen it again. */
     const bool through_cast = fvi_node_is(v->node, "cast") && v->node->in[0]->type.dtype == grad->type.dtype;
-    if (grad->type.dtype != v->type.dtype && !through_cast) grad = fv_cast(t->g, grad, v->type.dtype);
+    if (grad->type.dtype != v->type.dtype && !through_cast) grad = fvi_emit_cast(t->g, grad, v->type.dtype);
     fv_value **slot = &t->grad[v->id];
-    *slot = *slot ? fv_add(t->g, *slot, grad) : grad;
+    *slot = *slot ? fvi_emit(t->g, "add", NULL, 2, *slot, grad) : grad;
 }
 
 static fv_status step(tape *t, fvi_node *n)
@@ -119,7 +119,7 @@ fv_status fv_grad(fv_graph *g, int n_losses, fv_value *const *losses, fv_value *
         for (int i = 0; i < n_wrt; i++) {
             const fv_value *w = fvi_value_now(wrt[i]);
             grads[i] = t.grad[w->id];
-            if (grads[i] && grads[i]->type.dtype != w->type.dtype) grads[i] = fv_cast(g, grads[i], w->type.dtype);
+            if (grads[i] && grads[i]->type.dtype != w->type.dtype) grads[i] = fvi_emit_cast(g, grads[i], w->type.dtype);
         }
     g->origin = origin;
     g->segment = 2 * last;

@@ -126,6 +126,17 @@ void fv_pop(fv_graph *g)
     if (g->path.count) g->path.items[g->path.count - 1] = 0;
 }
 
+const char *fv_name(fv_graph *g, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const char *kept = fvi_arena_strdup(&g->arena, text);
+    return kept ? kept : sticky(g, fvi_nomem(g->ctx));
+}
+
 const char *fvi_graph_path(fv_graph *g, const char *name)
 {
     const char *prefix = g->path.count ? g->path.items : "";
@@ -169,7 +180,7 @@ static fvi_node *append(fv_graph *g, const fvi_op *op, const void *attr, int n_i
     void *copy = op->attr_size ? fvi_arena_alloc(&g->arena, op->attr_size) : NULL;
     n->path = g->origin ? g->origin->path : fvi_graph_path(g, NULL);
     if (!n->in || !n->out || (op->attr_size && !copy) || !n->path) return sticky(g, fvi_nomem(g->ctx));
-    if (copy) memcpy(copy, attr, op->attr_size);
+    if (copy && attr) memcpy(copy, attr, op->attr_size);
     n->attr = copy;
     n->origin = g->origin;
     n->segment = g->segment;
@@ -183,6 +194,13 @@ static fvi_node *append(fv_graph *g, const fvi_op *op, const void *attr, int n_i
     return n;
 }
 
+fv_value *fvi_emit_cast(fv_graph *g, fv_value *v, fv_dtype dtype)
+{
+    if (!v || v->type.dtype == dtype) return v;
+    const int64_t attr = dtype;                          /* cast's attribute struct: the dtype only */
+    return fvi_emit(g, "cast", &attr, 1, v);
+}
+
 static fv_value *cast_to(fv_graph *g, fv_value *v, fv_dtype dtype)
 {
     if (v->type.dtype == dtype) return v;
@@ -190,7 +208,7 @@ static fv_value *cast_to(fv_graph *g, fv_value *v, fv_dtype dtype)
         if (!FVI_PUSH(&g->casts, NULL)) return sticky(g, fvi_nomem(g->ctx));
     fv_value *known = fvi_value_now(g->casts.items[v->id]);
     if (known && known->type.dtype == dtype && known->node->segment <= g->segment && !known->node->dead) return known;
-    fv_value *c = fv_cast(g, v, dtype);
+    fv_value *c = fvi_emit_cast(g, v, dtype);
     if (c && v->id < g->casts.count) g->casts.items[v->id] = c;
     return c;
 }

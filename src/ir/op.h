@@ -116,6 +116,7 @@ FV_CHECKED fv_status fvi_infer_broadcast(fvi_infer *c);     /* out[0] = broadcas
 /* Node of op `name` (looked up in the graph's op table); attr NULL = defaults. Returns output 0; NULL after an error. */
 fv_value *fvi_emit(fv_graph *g, const char *op, const void *attr, int n_in, ...);
 fv_value *fvi_emit_v(fv_graph *g, const char *op, const void *attr, int n_in, fv_value *const *in);
+fv_value *fvi_emit_cast(fv_graph *g, fv_value *v, fv_dtype dtype);   /* v itself when it has the dtype */
 /* v summed down to the shape of `like` (inverse of broadcasting); v itself when the shapes agree. */
 fv_value *fvi_sum_to(fv_graph *g, fv_value *v, const fv_value *like);
 

@@ -65,7 +65,7 @@ void fv_var_write(fv_graph *g, fv_var *var, fv_value *value)
         fv_graph_fail(g, FV_ERROR_SHAPE, "%s holds %s, cannot take %s", var->name, fvi_type_text(&var->type, a), fvi_type_text(&value->type, b));
         return;
     }
-    if (value->type.dtype != var->type.dtype) value = fv_cast(g, value, var->type.dtype);
+    if (value->type.dtype != var->type.dtype) value = fvi_emit_cast(g, value, var->type.dtype);
     while (g->current.count <= var->index)
         if (!FVI_PUSH(&g->current, NULL)) { fail_nomem(g); return; }
     for (int i = g->nodes.count - 1; i >= 0; i--) {                       /* an earlier write of this segment is superseded */
@@ -80,10 +80,11 @@ void fv_var_write(fv_graph *g, fv_var *var, fv_value *value)
 /* LoRA (Hu et al. 2021, eq. 3): W + (alpha / r) B A. */
 static fv_value *adapted(fv_graph *g, const fvi_var *var, fv_value *w)
 {
-    fv_value *delta = fv_matmul(g, fv_var_read(g, var->lora_b), fv_var_read(g, var->lora_a), false, false);
-    if (delta && delta->type.dtype != var->type.dtype) delta = fv_cast(g, delta, var->type.dtype);
-    delta = fv_reshape(g, delta, var->type.rank, var->type.dim);
-    return fv_add(g, w, fv_scale(g, delta, var->lora_scale));
+    fv_value *delta = fvi_emit(g, "matmul", NULL, 2, fv_var_read(g, var->lora_b), fv_var_read(g, var->lora_a));
+    struct { fvi_dims dims; } shape = {{.n = var->type.rank}};           /* reshape's attribute struct: dims only */
+    for (int i = 0; i < var->type.rank; i++) shape.dims.d[i] = var->type.dim[i];
+    delta = fvi_emit(g, "reshape", &shape, 1, fvi_emit_cast(g, delta, var->type.dtype));
+    return fvi_emit(g, "add", NULL, 2, w, fvi_emit(g, "scale", &var->lora_scale, 1, delta));
 }
 
 fv_value *fv_param(fv_graph *g, const char *name, fv_param_kind kind, int rank, const int64_t *dims, fv_init init)

@@ -7,6 +7,9 @@
 #include "fovea/session.h"
 #include "ir/layout.h"
 
+/* Variables below this name belong to a step in progress; they are never saved. */
+#define FVI_STEP_PREFIX "_step."
+
 typedef struct fv_var fvi_var;
 
 struct fv_var {

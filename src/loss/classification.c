@@ -2,8 +2,9 @@
 /* Cross-entropy with label smoothing and class weights. The weights are a variable, so that their values are not part of
  * a plan. */
 #include "loss/classification.h"
+
+#include "ir/var.h"
 #include "base/base.h"
-#include "optim/optim.h"
 
 #define WEIGHTS FVI_STEP_PREFIX "class_weight"
 

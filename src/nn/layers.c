@@ -5,18 +5,6 @@
 
 #include <stdio.h>
 
-const char *fv_name(fv_graph *g, const char *fmt, ...)
-{
-    char text[256];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    const char *kept = fvi_arena_strdup(&g->arena, text);
-    if (!kept) fv_graph_fail(g, FV_ERROR_NOMEM, "out of memory");
-    return kept;
-}
-
 fv_value *fv_conv2d(fv_graph *g, const char *name, fv_value *x, const fv_conv_options *o)
 {
     if (!name || !x) return NULL;

@@ -5,9 +5,6 @@
 
 #include "fovea/session.h"
 
-/* Variables below this name belong to a step in progress; they are never saved. */
-#define FVI_STEP_PREFIX "_step."
-
 /* Parameters and float buffers of the model: what a weight file holds and what the moving average follows. */
 bool fvi_var_is_model(const fv_var *v);
 
