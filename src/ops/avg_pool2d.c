@@ -30,7 +30,7 @@ static void reference(const fvi_ref *r)
 {
     const fvi_type *x = &r->in[0].type, *y = &r->out[0].type;
     const int64_t h = x->dim[2], w = x->dim[3], oh = y->dim[2], ow = y->dim[3];
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(fvi_type_numel(x)))
     for (int64_t plane = 0; plane < x->dim[0] * x->dim[1]; plane++) {
         const double *p = r->in[0].f + plane * h * w;
         for (int64_t i = 0; i < oh; i++)
@@ -48,7 +48,7 @@ static void reference_backward(const fvi_ref *r)
 {
     const fvi_type *dx = &r->out[0].type, *dy = &r->in[0].type;
     const int64_t h = dx->dim[2], w = dx->dim[3], oh = dy->dim[2], ow = dy->dim[3];
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(fvi_type_numel(dx)))
     for (int64_t plane = 0; plane < dx->dim[0] * dx->dim[1]; plane++) {
         double *p = r->out[0].f + plane * h * w;
         memset(p, 0, sizeof *p * (size_t)(h * w));

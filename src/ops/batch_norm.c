@@ -7,6 +7,7 @@
 #include "ops/batch_norm.h"
 
 #include "ops/activation.h"
+#include "ops/parallel.h"
 #include "ops/reduce.h"
 
 static const fvi_attr_def attrs[] = {FVI_EPS_ATTR(fvi_batch_norm_attr, 1e-5), FVI_ATTR_END};
@@ -97,7 +98,7 @@ static void reference(const fvi_ref *r)
     const fvi_batch_norm_attr *a = r->attr;
     const fvi_channels d = fvi_channels_of(&r->in[0].type);
     double *mean = r->out[1].f, *var = r->out[2].f, *unbiased = r->out[3].f;
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(4 * d.n * d.c * d.s))
     for (int64_t k = 0; k < d.c; k++) {
         fvi_batch_norm_moments(r->in[0].f, d, k, &mean[k], &var[k], &unbiased[k]);
         normalise(r->in[0].f, r->out[0].f, d, k, mean[k], r->in[1].f[k] / sqrt(var[k] + a->eps), r->in[2].f[k]);
@@ -110,7 +111,7 @@ static void reference_backward(const fvi_ref *r)
     const double *dy = r->in[0].f, *x = r->in[1].f;
     const fvi_channels d = fvi_channels_of(&r->in[1].type);
     const double n = (double)(d.n * d.s);
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(4 * d.n * d.c * d.s))
     for (int64_t k = 0; k < d.c; k++) {
         const double mean = r->in[2].f[k], rstd = 1 / sqrt(r->in[3].f[k] + a->eps), scale = r->in[4].f[k];
         double sum = 0, dot = 0;
@@ -135,7 +136,7 @@ static void reference_eval(const fvi_ref *r)
 {
     const fvi_batch_norm_attr *a = r->attr;
     const fvi_channels d = fvi_channels_of(&r->in[0].type);
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(4 * d.n * d.c * d.s))
     for (int64_t k = 0; k < d.c; k++)
         normalise(r->in[0].f, r->out[0].f, d, k, r->in[3].f[k], r->in[1].f[k] / sqrt(r->in[4].f[k] + a->eps), r->in[2].f[k]);
 }

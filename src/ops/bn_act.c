@@ -5,6 +5,7 @@
 #include "ops/bn_act.h"
 
 #include "ops/batch_norm.h"
+#include "ops/parallel.h"
 #include "ops/reduce.h"
 
 static const char *const act_names[] = {FVI_ACT_NAMES};
@@ -50,7 +51,7 @@ static void reference(const fvi_ref *r)
     const fvi_channels d = fvi_channels_of(&r->in[0].type);
     const double *x = r->in[0].f, *residual = r->n_in > 3 ? r->in[3].f : NULL;
     double *mean = r->out[1].f, *var = r->out[2].f, *unbiased = r->out[3].f;
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(8 * d.n * d.c * d.s))
     for (int64_t k = 0; k < d.c; k++) {
         fvi_batch_norm_moments(x, d, k, &mean[k], &var[k], &unbiased[k]);
         const double factor = r->in[1].f[k] / sqrt(var[k] + a->eps), shift = r->in[2].f[k];
@@ -157,7 +158,7 @@ static void reference_backward(const fvi_ref *r)
     const double *x = r->in[X].f;
     const fvi_channels d = fvi_channels_of(&r->in[X].type);
     const double n = (double)(d.n * d.s);
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(8 * d.n * d.c * d.s))
     for (int64_t k = 0; k < d.c; k++) {
         const double mean = r->in[MEAN].f[k], rstd = 1 / sqrt(r->in[VAR].f[k] + a->eps), scale = r->in[SCALE].f[k];
         double sum = 0, dot = 0;

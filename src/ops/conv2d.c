@@ -6,6 +6,7 @@
 #include "ops/conv2d.h"
 
 #include "ir/graph.h"
+#include "ops/parallel.h"
 #include "ops/samples.h"
 
 static const fvi_attr_def attrs[] = {FVI_CONV2D_ATTRS, FVI_ATTR_END};
@@ -222,7 +223,7 @@ void fvi_conv2d_ref(const fvi_conv2d_attr *a, const fvi_ref_tensor *x, const fvi
     const plane p = plane_of(a, &x->type, &w->type, &y->type);
     const int64_t batch = x->type.dim[0], c_all = x->type.dim[1], o_all = w->type.dim[0];
     const int64_t cg = w->type.dim[1], og = o_all / a->groups, taps = p.kh * p.kw, out = p.oh * p.ow;
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (FVI_WORTH_THREADS(batch * o_all * out * cg * taps))
     for (int64_t n = 0; n < batch; n++)
         for (int64_t o = 0; o < o_all; o++) {
             double *yp = y->f + (n * o_all + o) * out;
@@ -244,7 +245,7 @@ static void dgrad_reference(const fvi_ref *r)
     const plane p = plane_of(a, dx, w, dy);
     const int64_t batch = dx->dim[0], c_all = dx->dim[1], o_all = w->dim[0];
     const int64_t cg = w->dim[1], og = o_all / a->groups, taps = p.kh * p.kw;
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (FVI_WORTH_THREADS(batch * c_all * p.oh * p.ow * og * taps))
     for (int64_t n = 0; n < batch; n++)
         for (int64_t c = 0; c < c_all; c++) {
             double *xp = r->out[0].f + (n * c_all + c) * p.h * p.w;
@@ -262,7 +263,7 @@ static void wgrad_reference(const fvi_ref *r)
     const plane p = plane_of(a, x, dw, dy);
     const int64_t batch = x->dim[0], c_all = x->dim[1], o_all = dw->dim[0];
     const int64_t cg = dw->dim[1], og = o_all / a->groups, taps = p.kh * p.kw;
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (FVI_WORTH_THREADS(batch * o_all * p.oh * p.ow * cg * taps))
     for (int64_t o = 0; o < o_all; o++)
         for (int64_t c = 0; c < cg; c++) {
             double *wp = r->out[0].f + (o * cg + c) * taps;

@@ -11,6 +11,7 @@
 
 #include "ops/activation.h"
 #include "ops/one_hot.h"
+#include "ops/parallel.h"
 #include "ops/reduce.h"
 
 static const fvi_attr_def attrs[] = {
@@ -125,7 +126,7 @@ static void reference(const fvi_ref *r)
 static void reference_backward(const fvi_ref *r)
 {
     const double dloss = r->in[0].f[0];
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(16 * fvi_type_numel(&r->in[1].type)))
     for (int64_t i = 0; i < r->in[1].type.dim[0]; i++) {
         const row s = row_of(r->attr, r->in + 1, r->n_in - 1, i);
         double *dx = r->out[0].f + i * s.classes, top, total = 0;

@@ -28,7 +28,7 @@ static void reference(const fvi_ref *r)
 {
     const fvi_type *x = &r->in[0].type;
     const int64_t n = x->dim[2] * x->dim[3];
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(x->dim[0] * x->dim[1] * n))
     for (int64_t plane = 0; plane < x->dim[0] * x->dim[1]; plane++) {
         const double *p = r->in[0].f + plane * n;
         double sum = 0;

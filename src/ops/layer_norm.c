@@ -5,6 +5,7 @@
  *     dx = rstd (g - mean(g) - xhat mean(g xhat)), dscale = sum(dy xhat), dshift = sum(dy) over all other axes. */
 #include "ops/layer_norm.h"
 
+#include "ops/parallel.h"
 #include "ops/reduce.h"
 #include "ops/softmax.h"
 
@@ -85,7 +86,7 @@ static void reference(const fvi_ref *r)
     const fvi_layer_norm_attr *a = r->attr;
     const view v = view_of(r, &r->in[0].type);
     const double *scale = r->in[1].f, *shift = r->in[2].f;
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(8 * v.outer * v.n * v.inner))
     for (int64_t row = 0; row < v.outer * v.inner; row++) {
         const int64_t first = row / v.inner * v.n * v.inner + row % v.inner;
         const double *x = r->in[0].f + first;
@@ -105,7 +106,7 @@ static void reference_backward(const fvi_ref *r)
     const view v = view_of(r, &r->in[1].type);
     const double *mean = r->in[2].f, *rstd = r->in[3].f, *scale = r->in[4].f;
     /* Parameters before dx, which may take dy's place. */
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(8 * v.outer * v.n * v.inner))
     for (int64_t k = 0; k < v.n; k++) {
         double dscale = 0, dshift = 0;
         for (int64_t o = 0; o < v.outer; o++)
@@ -117,7 +118,7 @@ static void reference_backward(const fvi_ref *r)
         r->out[1].f[k] = dscale;
         r->out[2].f[k] = dshift;
     }
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(8 * v.outer * v.n * v.inner))
     for (int64_t row = 0; row < v.outer * v.inner; row++) {
         const int64_t first = row / v.inner * v.n * v.inner + row % v.inner;
         const double *dy = r->in[0].f + first, *x = r->in[1].f + first;

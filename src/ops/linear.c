@@ -3,6 +3,7 @@
  * the leading axes. */
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
+#include "ops/parallel.h"
 
 static fv_status infer(fvi_infer *c)
 {
@@ -26,7 +27,7 @@ static void reference(const fvi_ref *r)
     const int64_t rows = outs ? fvi_type_numel(&r->out[0].type) / outs : 0;
     const double *x = r->in[0].f, *w = r->in[1].f, *bias = r->n_in > 2 ? r->in[2].f : NULL;
     double *y = r->out[0].f;
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (FVI_WORTH_THREADS(rows * outs * ins))
     for (int64_t i = 0; i < rows; i++)
         for (int64_t o = 0; o < outs; o++) {
             double sum = 0;

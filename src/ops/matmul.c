@@ -4,6 +4,7 @@
 #include "ops/matmul.h"
 
 #include "ops/elementwise.h"
+#include "ops/parallel.h"
 
 static const fvi_attr_def attrs[] = {
     {.name = "transpose_a", .kind = FVI_ATTR_BOOL, .offset = offsetof(fvi_matmul_attr, transpose_a), .help = "a is (..., K, M)"},
@@ -60,7 +61,7 @@ static void reference(const fvi_ref *r)
     const int64_t b_step = b->rank > 2 ? k * p : 0;
     int64_t batch = 1;
     for (int i = 0; i < y->rank - 2; i++) batch *= y->dim[i];
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (FVI_WORTH_THREADS(batch * m * k * p))
     for (int64_t n = 0; n < batch; n++)
         for (int64_t i = 0; i < m; i++)
             product_row(t, r->in[0].f + n * m * k, r->in[1].f + n * b_step, r->out[0].f + (n * m + i) * p, i, m, k, p);

@@ -5,6 +5,7 @@
 #define FVI_OPS_POOL2D_H
 
 #include "ops/activation.h"
+#include "ops/parallel.h"
 
 typedef struct fvi_pool2d_attr {
     int64_t kernel[2], stride[2], padding[2];   /* height, width */

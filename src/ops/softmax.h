@@ -4,6 +4,7 @@
 #define FVI_OPS_SOFTMAX_H
 
 #include "ops/activation.h"
+#include "ops/parallel.h"
 #include "ops/shape.h"
 
 typedef struct fvi_softmax_attr { int64_t axis; } fvi_softmax_attr;       /* may be negative: fvi_axis (ops/shape.h) */
@@ -46,7 +47,7 @@ static inline void fvi_softmax_rows(const fvi_ref *r, fvi_row_fn *f)
     const fvi_type *x = &r->in[0].type;
     const int axis = fvi_axis(a->axis, x->rank);
     const int64_t outer = fvi_outer(x, axis), n = x->dim[axis], inner = fvi_inner(x, axis);
-#pragma omp parallel for
+#pragma omp parallel for if (FVI_WORTH_THREADS(16 * outer * n * inner))
     for (int64_t row = 0; row < outer * inner; row++) f(r, row / inner * n * inner + row % inner, n, inner);
 }
 
