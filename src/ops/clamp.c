@@ -25,10 +25,16 @@ static void reference(const fvi_ref *r)
 static fv_status gradient(fvi_gradient *c)
 {
     const fvi_clamp_attr *a = c->node->attr;
-    fv_value *inside = fvi_emit(c->g, "greater", NULL, 2, c->in[0], fvi_number_like(c->g, a->low, c->in[0]));
-    fv_value *below = fvi_emit(c->g, "greater", NULL, 2, fvi_number_like(c->g, a->high, c->in[0]), c->in[0]);
-    inside = fvi_emit(c->g, "mul", NULL, 2, inside, below);
-    c->din[0] = fvi_emit(c->g, "mul", NULL, 2, c->dout[0], inside);
+    fv_value *x = c->in[0], *dx = c->dout[0];
+    if (a->low > -INFINITY) {
+        fv_value *above = fvi_emit(c->g, "greater", NULL, 2, x, fvi_number_like(c->g, a->low, x));
+        dx = fvi_emit(c->g, "mul", NULL, 2, dx, above);
+    }
+    if (a->high < INFINITY) {
+        fv_value *below = fvi_emit(c->g, "greater", NULL, 2, fvi_number_like(c->g, a->high, x), x);
+        dx = fvi_emit(c->g, "mul", NULL, 2, dx, below);
+    }
+    c->din[0] = dx;
     return fv_graph_status(c->g);
 }
 

@@ -4,8 +4,7 @@
 #include "ops/shape.h"
 
 static const fvi_attr_def attrs[] = {
-    {.name = "axes", .kind = FVI_ATTR_INT, .offset = offsetof(fvi_permute_attr, axes), .count = FV_MAX_RANK,
-     .min = 0, .max = FV_MAX_RANK - 1, .help = "for each axis of the result, the axis of x"},
+    {.name = "axes", .kind = FVI_ATTR_DIMS, .offset = offsetof(fvi_permute_attr, axes), .help = "for each axis of the result, the axis of x"},
     FVI_ATTR_END,
 };
 
@@ -16,8 +15,9 @@ static fv_status infer(fvi_infer *c)
     char text[FVI_TYPE_TEXT];
     unsigned seen = 0;
     c->out[0] = *x;
+    if (a->axes.n != x->rank) return fvi_infer_fail(c, "%lld axes for %s", (long long)a->axes.n, fvi_type_text(x, text));
     for (int i = 0; i < x->rank; i++) {
-        const int64_t axis = a->axes[i];
+        const int64_t axis = a->axes.d[i];
         if (axis < 0 || axis >= x->rank || (seen >> axis & 1))
             return fvi_infer_fail(c, "axes must name each axis of %s once; entry %d is %lld",
                                   fvi_type_text(x, text), i, (long long)axis);
@@ -37,9 +37,9 @@ static void reference(const fvi_ref *r)
     for (int64_t i = 0; i < n; i++) {
         r->out[0].i[i] = r->in[0].i[from];                 /* doubles and integers alike: 8 bytes */
         for (int axis = y->rank - 1; axis >= 0; axis--) {
-            from += plain[a->axes[axis]];
+            from += plain[a->axes.d[axis]];
             if (++at[axis] < y->dim[axis]) break;
-            from -= plain[a->axes[axis]] * y->dim[axis];
+            from -= plain[a->axes.d[axis]] * y->dim[axis];
             at[axis] = 0;
         }
     }
@@ -49,17 +49,17 @@ static fv_status gradient(fvi_gradient *c)
 {
     const fvi_permute_attr *a = c->node->attr;
     fvi_permute_attr back = *a;
-    for (int i = 0; i < c->in[0]->type.rank; i++) back.axes[a->axes[i]] = i;
+    for (int i = 0; i < c->in[0]->type.rank; i++) back.axes.d[a->axes.d[i]] = i;
     c->din[0] = fvi_emit(c->g, "permute", &back, 1, c->dout[0]);
     return fv_graph_status(c->g);
 }
 
-static const fvi_permute_attr nhwc = {{0, 2, 3, 1}}, swap = {{1, 0}}, heads = {{2, 0, 3, 1, 4}};
+static const fvi_permute_attr nhwc = {{4, {0, 2, 3, 1}}}, swap = {{2, {1, 0}}}, heads = {{5, {2, 0, 3, 1, 4}}}, same = {{1, {0}}};
 static const fvi_sample samples[] = {
     {"nhwc", &nhwc, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 3, 5, 4)}},
     {"transpose", &swap, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 7)}},
     {"heads", &heads, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 5, 3, 2, 4)}},
-    {"vector", &(const fvi_permute_attr){{0}}, 1, {FVI_S(FVI_DRAW_NORMAL, 3 * FV_N)}},
+    {"vector", &same, 1, {FVI_S(FVI_DRAW_NORMAL, 3 * FV_N)}},
 };
 
 static const fvi_op op_permute = {
@@ -72,7 +72,7 @@ FVI_OPS(permute, &op_permute);
 
 fv_value *fv_permute(fv_graph *g, fv_value *x, const int *axes)
 {
-    fvi_permute_attr a = {{0}};
-    for (int i = 0; i < fv_value_rank(x); i++) a.axes[i] = axes[i];
+    fvi_permute_attr a = {{.n = fv_value_rank(x)}};
+    for (int i = 0; i < a.axes.n; i++) a.axes.d[i] = axes[i];
     return fvi_emit(g, "permute", &a, 1, x);
 }

@@ -3,9 +3,8 @@
 #define FVI_OPS_PERMUTE_H
 
 #include "base/attr.h"
-#include "fovea/graph.h"
 
-/* Axis i of the result is axis axes[i] of x. */
-typedef struct fvi_permute_attr { int64_t axes[FV_MAX_RANK]; } fvi_permute_attr;
+/* Axis i of the result is axis axes.d[i] of x; as many as x has. */
+typedef struct fvi_permute_attr { fvi_dims axes; } fvi_permute_attr;
 
 #endif
