@@ -205,8 +205,12 @@ static void plane_wgrad(const plane *p, const double *restrict x, const double *
             double sum = 0;
             for (int64_t i = v.lo; i < v.lo + rows; i++) {
                 const double *xr = x + (i * sh + v.off) * p->w + t.lo * sw + t.off, *yr = dy + i * p->ow + t.lo;
+                if (sw == 1) {
 #pragma omp simd reduction(+ : sum)
-                for (int64_t j = 0; j < n; j++) sum += xr[j * sw] * yr[j];
+                    for (int64_t j = 0; j < n; j++) sum += xr[j] * yr[j];
+                } else {
+                    for (int64_t j = 0; j < n; j++) sum += xr[j * sw] * yr[j];
+                }
             }
             dw[u * p->kw + k] += sum;
         }

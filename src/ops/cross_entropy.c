@@ -153,6 +153,7 @@ static fv_value *index_coefficients(fv_graph *g, const fvi_cross_entropy_attr *a
     fv_value *keep = fv_offset(g, fv_neg(g, ignored), 1);
     const fvi_one_hot_attr to = {classes, dtype};
     fv_value *hot = fvi_emit(g, "one_hot", &to, 1, fv_cast(g, fv_mul(g, label, keep), FV_I64));
+    hot = fv_div(g, hot, fv_sum(g, hot, 1u << 1, true));     /* 0/0 where the index is no class */
     keep = fv_reshape(g, keep, 2, column);
     hot = fv_mul(g, hot, keep);
     fv_value *kept = class_weight ? fv_mul(g, hot, class_weight) : hot;
@@ -173,7 +174,9 @@ static fv_status expand(fvi_expansion *c)
         q = fv_offset(g, fv_scale(g, target, 1 - a->label_smoothing), a->label_smoothing / (double)fv_value_dim(logits, 1));
     }
     if (class_weight) q = fv_mul(g, q, class_weight);
-    c->out[0] = fv_neg(g, fv_sum(g, fv_mul(g, q, fv_log_softmax(g, logits, 1)), 0, false));
+    fv_value *zero = fvi_number_like(g, 0, logits), *terms = fv_mul(g, q, fv_log_softmax(g, logits, 1));
+    terms = fvi_emit(g, "select", NULL, 3, fvi_emit(g, "equal", NULL, 2, q, zero), zero, terms);       /* 0 times -inf is 0 */
+    c->out[0] = fv_neg(g, fv_sum(g, terms, 0, false));
     c->out[1] = weight;
     return fv_graph_status(g);
 }
