@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: one file a command, over the public headers only. The build lists cli/cmd_*.c; each exports its record. */
+#ifndef FOVEA_CLI_H
+#define FOVEA_CLI_H
+
+#include "fovea/train.h"
+
+#include <stdio.h>
+
+enum { EXIT_DONE = 0, EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_MEMORY = 4, EXIT_INTERRUPTED = 130 };
+
+/* The arguments of a command, taken apart by one grammar. */
+typedef struct cli {
+    fv_context *ctx;
+    const struct fv_command *command;
+    const char **words;          /* plain arguments */
+    int n_words;
+    const char **settings;       /* "key=value" and "+variant", in order */
+    int n_settings;
+    char **owned;                /* texts made for "--key value" */
+    int n_owned;
+    unsigned flags;              /* bit i: the i-th flag of the command was given */
+    const char *output;          /* -o FILE */
+    bool json, quiet, help;
+} cli;
+
+typedef struct fv_command {
+    const char *name;
+    const char *arguments;       /* "CONFIG.json|RUN [key=value ...]" */
+    const char *about;           /* one line */
+    const char *help;            /* further lines, or NULL */
+    const char *const *flags;    /* names of own flags, "dry-run"; NULL-terminated or NULL. --json and --quiet are everywhere */
+    bool keys;                   /* help lists the configuration keys */
+    int (*run)(cli *c);
+} fv_command;
+
+const fv_command *cli_command(int index);                  /* NULL past the end */
+const fv_command *cli_find_command(const char *name);
+void cli_print_help(FILE *to, const fv_command *command);
+
+/* Takes argv apart; prints what is wrong and returns an exit code, or EXIT_DONE. */
+int cli_parse(cli *c, const fv_command *command, int argc, char **argv);
+void cli_free(cli *c);
+bool cli_flag(const cli *c, const char *name);
+/* Value of "key=value" among the settings (the last one wins) or NULL; marks nothing. */
+const char *cli_setting(const cli *c, const char *key);
+/* Whole number from a setting; false and a message when it is not one in [low, high]. */
+bool cli_number(const cli *c, const char *key, long long low, long long high, long long *out);
+/* Reports the context's error and gives the exit code of a status. */
+int cli_report(const cli *c, fv_status status);
+/* Usage error of the command line itself. */
+int cli_usage(const cli *c, const char *fmt, ...) FV_PRINTF(2, 3);
+
+/* ---- text ---- */
+const char *cli_thousands(long long n, char out[32]);      /* "11,181,642" */
+const char *cli_bytes(double bytes, char out[32]);         /* "64.9 MB" */
+void cli_json_text(FILE *to, const char *s);               /* quoted and escaped */
+void cli_json_number(FILE *to, double v);                  /* non-finite: null */
+bool cli_is_terminal(FILE *f);
+
+#endif
