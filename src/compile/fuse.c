@@ -48,6 +48,7 @@ static bool match_forward(const fv_graph *g, fvi_node *bn, pattern *p)
         next = single_user(g, before_act);
     }
     if (!next || !(p->kind = act_kind(next))) return false;
+    if (p->kind == FVI_ACT_SILU && p->add) return false;              /* silu cannot be inverted: no fused gradient */
     p->act = next;
     return true;
 }
