@@ -51,6 +51,12 @@ int cli_report(const cli *c, fv_status status);
 /* Usage error of the command line itself. */
 int cli_usage(const cli *c, const char *fmt, ...) FV_PRINTF(2, 3);
 
+/* The model that a word names: one of the library (with model_args.* and classes= from the settings), or that of a run
+ * (a path: it has a slash, or is a folder). */
+fv_status cli_model(cli *c, const char *word, fv_model **out) FV_CHECKED;
+/* input=CxHxW into dims; keeps them when not given. false and a message when it is something else. */
+bool cli_input(const cli *c, int64_t dims[3]);
+
 /* ---- text ---- */
 const char *cli_thousands(long long n, char out[32]);      /* "11,181,642" */
 const char *cli_bytes(double bytes, char out[32]);         /* "64.9 MB" */

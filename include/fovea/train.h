@@ -111,7 +111,7 @@ typedef struct fv_evaluate_options {
 
 typedef struct fv_class_report { const char *name; int64_t support; double precision, recall, f1; } fv_class_report;
 typedef struct fv_evaluation {
-    char *model, *data;          /* which file; which data, in words */
+    const char *model, *data;    /* which file; which data */
     int64_t samples, of;         /* evaluated so many of so many */
     double loss, accuracy, top5, macro_f1;
     int64_t classes;
@@ -120,7 +120,6 @@ typedef struct fv_evaluation {
     int64_t step;                /* the update that the weights are from */
     bool ema;
     double seconds;
-    void *own;
 } fv_evaluation;
 FV_API fv_status fv_evaluate(fv_context *ctx, const fv_evaluate_options *o, fv_evaluation **out) FV_CHECKED;
 FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allowed */

@@ -206,6 +206,16 @@ void fvi_st_hash(const fvi_st_file *f, char hex[33])
     fvi_hash_end(h, hex);
 }
 
+fv_status fvi_st_check(fv_context *ctx, const fvi_st_file *f)
+{
+    char hash[33];
+    const char *stored = fvi_st_metadata(f, FVI_ST_HASH_KEY);
+    if (!stored) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: it has no " FVI_ST_HASH_KEY ": not written by fovea", f->path);
+    fvi_st_hash(f, hash);
+    if (!strcmp(stored, hash)) return FV_OK;
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: its data do not have the hash that its header gives: damaged or changed; restore the file", f->path);
+}
+
 static double half_to_double(uint16_t h)
 {
     int exponent = h >> 10 & 31, mantissa = h & 1023;

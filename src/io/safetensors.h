@@ -11,6 +11,7 @@
 /* X(name, bytes) */
 #define FVI_ST_LIST(X) \
     X(BOOL, 1) X(U8, 1) X(I8, 1) X(I16, 2) X(U16, 2) X(F16, 2) X(BF16, 2) X(I32, 4) X(U32, 4) X(F32, 4) X(F64, 8) X(I64, 8) X(U64, 8)
+#define FVI_ST_HASH_KEY "fovea.data_hash"
 typedef enum fvi_st_dtype {
 #define FVI_ST_ENUM(name, bytes) FVI_ST_##name,
     FVI_ST_LIST(FVI_ST_ENUM)
@@ -54,6 +55,9 @@ const char *fvi_st_metadata(const fvi_st_file *f, const char *key);       /* NUL
 FV_CHECKED fv_status fvi_st_read(fv_context *ctx, const fvi_st_file *f, const fvi_st_tensor *t, fv_dtype dtype, void *out);
 void fvi_st_hash(const fvi_st_file *f, char hex[33]);                     /* XXH3-128 of the data section */
 
+/* Compares the data with the hash that fovea wrote into the header. FORMAT when there is none or it differs. */
+FV_CHECKED fv_status fvi_st_check(fv_context *ctx, const fvi_st_file *f);
+
 /* ---- writing ---- */
 typedef struct fvi_st_entry { const char *name; fvi_st_dtype dtype; int rank; int64_t dims[FVI_ST_RANK]; } fvi_st_entry;
 typedef struct fvi_st_pair { const char *key, *value; } fvi_st_pair;
@@ -66,7 +70,6 @@ typedef struct fvi_st_output {
     const fvi_st_pair *metadata;
     int n_metadata;
 } fvi_st_output;
-#define FVI_ST_HASH_KEY "fovea.data_hash"
 /* Writes aside and syncs; the caller commits (fvi_writer_commit) or aborts. The metadata get the hash of the data section
  * under FVI_ST_HASH_KEY; `hash` gets it too. */
 FV_CHECKED fv_status fvi_st_write(fv_context *ctx, const char *path, const fvi_st_output *o, char hash[33], fvi_writer **out);

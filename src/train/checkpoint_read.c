@@ -47,14 +47,10 @@ static fv_status read_position(fv_context *ctx, fvi_st_file *f, fvi_position *p)
 /* Opens one file and checks the hash of its data. */
 static fv_status open_checked(fv_context *ctx, const char *path, fvi_st_file *f)
 {
-    char hash[33];
     FVI_TRY(ctx, fvi_st_open(ctx, path, f));
-    const char *stored = fvi_st_metadata(f, FVI_ST_HASH_KEY);
-    fvi_st_hash(f, hash);
-    if (stored && !strcmp(stored, hash)) return FV_OK;
-    fvi_st_close(f);
-    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %s" REMEDY, path, stored ? "its data do not have the hash that its header gives: damaged or changed"
-                                                                        : "it has no " FVI_ST_HASH_KEY ": not written by fovea");
+    fv_status status = fvi_st_check(ctx, f);
+    if (status != FV_OK) fvi_st_close(f);
+    return status;
 }
 
 typedef struct half { char *path; fvi_st_file file; bool exists, good; char *why; } half;

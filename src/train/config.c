@@ -68,41 +68,53 @@ static char *stem_of(const char *path)
     return fvi_format("%.*s", (int)(dot && dot > base ? (size_t)(dot - base) : strlen(base)), base);
 }
 
-static fv_status read_file(fv_config *c, const char *path, int n_settings, const char *const *settings)
+/* One JSON text (NULL: none) and the settings. `name` in errors; `folder`: of relative paths. */
+static fv_status apply_layers(fv_config *c, const char *name, const char *text, const char *folder, int n_settings, const char *const *settings)
 {
     fv_status status = FV_OK;
     fvi_arena arena = {0};
     fvi_json *root = NULL;
-    size_t bytes = 0;
-    char *text = NULL, *folder = NULL;
-    if (path) {
-        FVI_TRY_DONE(c->ctx, status, fvi_file_read(c->ctx, path, 16 << 20, &text, &bytes));
-        fvi_free(c->path);
-        c->path = fvi_path_absolute(path);
-        folder = c->path ? fvi_path_dir(c->path) : NULL;
-        fvi_free(c->stem);
-        c->stem = stem_of(path);
-        if (!c->path || !folder || !c->stem) {
-            status = fvi_nomem(c->ctx);
-            goto done;
-        }
-        status = fvi_json_parse(c->ctx, &arena, path, text, bytes, true, &root);
+    if (text) {
+        status = fvi_json_parse(c->ctx, &arena, name, text, strlen(text), true, &root);
         if (status == FV_ERROR_FORMAT) status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s", fv_error_message(c->ctx));
         if (status != FV_OK) goto done;
         const fvi_json *variants = fvi_json_get(root, "variants");
         if (variants && variants->kind != FVI_JSON_OBJECT && variants->kind != FVI_JSON_NULL) {
-            status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s:%d: variants: an object of named overlays is wanted", path, variants->line);
+            status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s:%d: variants: an object of named overlays is wanted", name, variants->line);
             goto done;
         }
-        FVI_TRY_DONE(c->ctx, status, fvi_config_apply_json(c, root, path, "", folder));
+        FVI_TRY_DONE(c->ctx, status, fvi_config_apply_json(c, root, name, "", folder));
     }
     for (int i = 0; i < n_settings; i++)
-        if (settings[i][0] == '+') FVI_TRY_DONE(c->ctx, status, apply_variant(c, root, settings[i] + 1, path, folder));
+        if (settings[i][0] == '+') FVI_TRY_DONE(c->ctx, status, apply_variant(c, root, settings[i] + 1, name, folder));
     c->current_layer++;
     for (int i = 0; i < n_settings; i++)
         if (settings[i][0] != '+') FVI_TRY_DONE(c->ctx, status, apply_setting(c, settings[i]));
 done:
     fvi_arena_free(&arena);
+    return status;
+}
+
+static fv_status read_file(fv_config *c, const char *path, int n_settings, const char *const *settings)
+{
+    fv_status status = FV_OK;
+    size_t bytes = 0;
+    char *text = NULL, *folder = NULL;
+    FVI_TRY_DONE(c->ctx, status, fvi_file_read(c->ctx, path, 16 << 20, &text, &bytes));
+    fvi_free(c->stem);
+    c->path = fvi_path_absolute(path);
+    folder = c->path ? fvi_path_dir(c->path) : NULL;
+    c->stem = stem_of(path);
+    if (!c->path || !folder || !c->stem) {
+        status = fvi_nomem(c->ctx);
+        goto done;
+    }
+    if (strlen(text) != bytes) {
+        status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: not a text file", path);
+        goto done;
+    }
+    FVI_TRY_DONE(c->ctx, status, apply_layers(c, path, text, folder, n_settings, settings));
+done:
     fvi_free(text);
     fvi_free(folder);
     return status;
@@ -116,12 +128,10 @@ static char *join_settings(int n, const char *const *settings)
     return fvi_text_take(&t);
 }
 
-fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out)
+static fv_status new_config(fv_context *ctx, int n_settings, const char *const *settings, fv_config **out)
 {
-    fv_status status = FV_OK;
-    char *inner = NULL;
-    *out = NULL;
     fv_config *c = fvi_calloc(1, sizeof *c);
+    *out = NULL;
     if (!c) return fvi_nomem(ctx);
     c->ctx = ctx;
     fvi_attr_defaults(fvi_config_table, &c->v);
@@ -129,29 +139,51 @@ fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, c
     c->stem = fvi_strdup("");
     c->command = join_settings(n_settings, settings);
     if (!c->variants || !c->stem || !c->command || !c->v.model || !c->v.validate_every || !c->v.save_every) {
-        status = fvi_nomem(ctx);
-        goto done;
+        fv_config_destroy(c);
+        return fvi_nomem(ctx);
     }
-    if (path && fvi_is_dir(path)) {
-        if (!(inner = fvi_path_join(path, "config.json"))) {
-            status = fvi_nomem(ctx);
-            goto done;
-        }
-        if (!fvi_file_exists(inner)) {
-            status = fvi_fail(ctx, FV_ERROR_IO, "%s is not a run of fovea: it has no config.json", path);
-            goto done;
-        }
-    } else if (path && !fvi_file_exists(path)) {
-        status = fvi_fail(ctx, FV_ERROR_CONFIG, "configuration %s does not exist", path);
-        goto done;
-    }
-    FVI_TRY_DONE(ctx, status, read_file(c, inner ? inner : path, n_settings, settings));
-    FVI_TRY_DONE(ctx, status, fvi_config_check(c));
     *out = c;
-    c = NULL;
-done:
+    return FV_OK;
+}
+
+/* `status` of the layers, then the checks; the configuration is destroyed when anything failed. */
+static fv_status finish(fv_config *c, fv_status status, fv_config **out)
+{
+    if (status == FV_OK) status = fvi_config_check(c);
+    if (status == FV_OK)
+        *out = c;
+    else
+        fv_config_destroy(c);
+    return status;
+}
+
+fv_status fvi_config_from_text(fv_context *ctx, const char *name, const char *text, int n_settings, const char *const *settings, fv_config **out)
+{
+    fv_config *c;
+    *out = NULL;
+    FVI_TRY(ctx, new_config(ctx, n_settings, settings, &c));
+    return finish(c, apply_layers(c, name, text, NULL, n_settings, settings), out);
+}
+
+fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out)
+{
+    fv_config *c;
+    char *inner = NULL;
+    *out = NULL;
+    if (path && fvi_is_dir(path)) {
+        if (!(inner = fvi_path_join(path, "config.json"))) return fvi_nomem(ctx);
+        if (!fvi_file_exists(inner)) {
+            fvi_free(inner);
+            return fvi_fail(ctx, FV_ERROR_CONFIG, "%s is not a run of fovea: it has no config.json", path);
+        }
+        path = inner;
+    } else if (path && !fvi_file_exists(path)) {
+        return fvi_fail(ctx, FV_ERROR_CONFIG, "configuration %s does not exist", path);
+    }
+    fv_status status = new_config(ctx, n_settings, settings, &c);
+    if (status == FV_OK && path) status = finish(c, read_file(c, path, n_settings, settings), out);
+    else if (status == FV_OK) status = finish(c, apply_layers(c, NULL, NULL, NULL, n_settings, settings), out);
     fvi_free(inner);
-    fv_config_destroy(c);
     return status;
 }
 
@@ -349,6 +381,7 @@ char *fvi_config_model_args(const fv_config *c)
 char *fv_config_value(const fv_config *c, const char *key)
 {
     const fvi_attr_def *d = fvi_attr_find(fvi_config_table, key);
+    if (!strcmp(key, "model_args")) return fvi_config_model_args(c);
     return d ? fvi_attr_text(d, &c->v) : NULL;
 }
 

@@ -59,6 +59,9 @@ FV_CHECKED fv_status fvi_config_apply_text(fv_config *c, const char *key, const 
 FV_CHECKED fv_status fvi_config_check(fv_config *c);
 /* fv_config_create without looking at the model: callers with a model of their own. */
 FV_CHECKED fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out);
+/* The same from JSON text, named in errors. */
+FV_CHECKED fv_status fvi_config_from_text(fv_context *ctx, const char *name, const char *text, int n_settings, const char *const *settings,
+                                          fv_config **out);
 FV_CHECKED fv_status fvi_config_check_model(const fv_config *c);
 bool fvi_config_given(const fv_config *c, const char *key);       /* not the default */
 /* JSON objects, owned by the caller; NULL when memory is exhausted. */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fovea bench: time of a training step or of inference on random pictures; with --ops where it goes. */
+#include "cli.h"
+#include "fovea/nn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct op_share { char name[48], kernel[64]; bool backward; int calls; double seconds, flops, bytes; } op_share;
+
+typedef struct bench {
+    cli *c;
+    fv_model *model;
+    fv_session *session;
+    fv_function *gradient, *update, *forward;
+    bool train, amp;
+    long long batch, threads, steps, warmup;
+    int64_t input[3];
+    float *images;
+    int64_t *labels;
+    fv_tensor in[2];
+    double *times, first;
+    op_share *shares;
+    int n_shares, room;
+} bench;
+
+static fv_status build_gradient(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const bench *b = user;
+    (void)n_in;
+    fv_value *weight = NULL;
+    fv_value *loss = fv_cross_entropy(g, fv_model_build(g, b->model, in[0]), in[1], NULL, &weight);
+    if (!loss) return fv_graph_status(g);
+    return fv_accumulate_gradients(g, NULL, loss, weight, true);
+}
+
+static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const bench *b = user;
+    (void)in;
+    (void)n_in;
+    return fv_optimizer_update(g, b->session, &(fv_optimizer_options){.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1});
+}
+
+static fv_status build_forward(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const bench *b = user;
+    (void)n_in;
+    fv_result(g, "output", fv_model_build(g, b->model, in[0]));
+    return fv_graph_status(g);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    double x = ((const op_share *)a)->seconds, y = ((const op_share *)b)->seconds;
+    return x > y ? -1 : x < y;
+}
+
+/* Pictures of pseudo-random numbers around zero, and labels. */
+static bool make_batch(bench *b)
+{
+    size_t n = (size_t)b->batch * (size_t)(b->input[0] * b->input[1] * b->input[2]);
+    uint32_t state = 12345;
+    if (posix_memalign((void **)(void *)&b->images, 64, n * sizeof *b->images)) b->images = NULL;
+    b->labels = calloc((size_t)b->batch, sizeof *b->labels);
+    if (!b->images || !b->labels) return false;
+    for (size_t i = 0; i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        b->images[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
+    }
+    for (long long i = 0; i < b->batch; i++) b->labels[i] = i % 2;
+    b->in[0] = (fv_tensor){FV_F32, 4, {b->batch, b->input[0], b->input[1], b->input[2]}, b->images};
+    b->in[1] = (fv_tensor){FV_I64, 1, {b->batch}, b->labels};
+    return true;
+}
+
+static fv_status create(bench *b)
+{
+    fv_input_spec spec[2] = {{"images", FV_F32, 4, {FV_N, b->input[0], b->input[1], b->input[2]}}, {"labels", FV_I64, 1, {FV_N}}};
+    fv_function_options train = {.training = true};
+    fv_status status = fv_session_create(b->c->ctx, &(fv_session_options){.amp = b->amp}, &b->session);
+    if (status != FV_OK) return status;
+    if (!b->train) return fv_function_create(b->session, "forward", spec, 1, build_forward, b, NULL, &b->forward);
+    status = fv_function_create(b->session, "forward_backward", spec, 2, build_gradient, b, &train, &b->gradient);
+    if (status == FV_OK) status = fv_function_create(b->session, "update", NULL, 0, build_update, b, &train, &b->update);
+    if (status == FV_OK) status = fv_function_compile(b->gradient, b->in, 2, NULL);
+    if (status == FV_OK) status = fv_function_compile(b->update, NULL, 0, NULL);
+    if (status == FV_OK) status = fv_session_set_scalar(b->session, "lr", 1e-4);
+    if (status == FV_OK) status = fv_session_set_scalar(b->session, "beta1", 0.9);
+    return status;
+}
+
+static fv_status one_step(bench *b)
+{
+    if (!b->train) return fv_function_call(b->forward, b->in, 1, NULL, 0);
+    fv_status status = fv_function_call(b->gradient, b->in, 2, NULL, 0);
+    return status == FV_OK ? fv_function_call(b->update, NULL, 0, NULL, 0) : status;
+}
+
+/* The first call compiles too; then warm-up; then `steps` calls, timed one by one. */
+static fv_status measure(bench *b)
+{
+    double begin = fv_seconds();
+    fv_status status = create(b);
+    if (status == FV_OK) status = one_step(b);
+    b->first = fv_seconds() - begin;
+    for (long long i = 0; i < b->warmup && status == FV_OK; i++) status = one_step(b);
+    for (long long i = 0; i < b->steps && status == FV_OK; i++) {
+        begin = fv_seconds();
+        status = one_step(b);
+        b->times[i] = fv_seconds() - begin;
+    }
+    if (status == FV_OK) qsort(b->times, (size_t)b->steps, sizeof *b->times, by_value);
+    return status;
+}
+
+static void add_share(void *user, const fv_profile_row *row)
+{
+    bench *b = user;
+    op_share *s = NULL;
+    for (int i = 0; i < b->n_shares && !s; i++)
+        if (!strcmp(b->shares[i].name, row->op) && !strcmp(b->shares[i].kernel, row->kernel) && b->shares[i].backward == row->backward) s = &b->shares[i];
+    if (!s) {
+        if (b->n_shares == b->room) return;
+        s = &b->shares[b->n_shares++];
+        snprintf(s->name, sizeof s->name, "%s", row->op);
+        snprintf(s->kernel, sizeof s->kernel, "%s", row->kernel);
+        s->backward = row->backward;
+    }
+    s->calls++;
+    s->seconds += row->seconds;
+    s->flops += row->flops;
+    s->bytes += row->bytes;
+}
+
+static fv_status profile(bench *b)
+{
+    int repeats = (int)(b->steps < 20 ? b->steps : 20);
+    b->room = 256;
+    b->shares = calloc((size_t)b->room, sizeof *b->shares);
+    if (!b->shares) return FV_ERROR_NOMEM;
+    fv_status status = b->train ? fv_function_profile(b->gradient, b->in, 2, repeats, add_share, b)
+                                : fv_function_profile(b->forward, b->in, 1, repeats, add_share, b);
+    if (status == FV_OK && b->train) status = fv_function_profile(b->update, NULL, 0, repeats, add_share, b);
+    qsort(b->shares, (size_t)b->n_shares, sizeof *b->shares, by_time);
+    return status;
+}
+
+static double quantile(const bench *b, double q)
+{
+    return b->times[(size_t)(q * (double)(b->steps - 1) + 0.5)];
+}
+
+static double profiled(const bench *b)
+{
+    double total = 0;
+    for (int i = 0; i < b->n_shares; i++) total += b->shares[i].seconds;
+    return total;
+}
+
+static void print_json(const bench *b)
+{
+    fv_machine m;
+    double median = quantile(b, 0.5), total = profiled(b);
+    fv_machine_describe(&m);
+    printf("{\"model\": ");
+    cli_json_text(stdout, fv_model_name(b->model));
+    printf(", \"mode\": \"%s\", \"batch_size\": %lld, \"input\": [%lld, %lld, %lld], \"dtype\": \"%s\", \"threads\": %lld, \"steps\": %lld", b->train ? "train" : "infer",
+           b->batch, (long long)b->input[0], (long long)b->input[1], (long long)b->input[2], b->amp ? "bf16" : "f32", b->threads, b->steps);
+    printf(", \"median_ms\": %.4f, \"p10_ms\": %.4f, \"p90_ms\": %.4f, \"min_ms\": %.4f, \"max_ms\": %.4f, \"spread\": %.4f", median * 1e3,
+           quantile(b, 0.1) * 1e3, quantile(b, 0.9) * 1e3, b->times[0] * 1e3, b->times[b->steps - 1] * 1e3, (quantile(b, 0.9) - quantile(b, 0.1)) / median);
+    printf(", \"images_per_second\": %.2f, \"first_call_s\": %.4f, \"session_bytes\": %lld, \"peak_bytes\": %lld, \"cpu\": ", (double)b->batch / median,
+           b->first, (long long)fv_session_memory(b->session), (long long)fv_machine_memory_peak());
+    cli_json_text(stdout, m.cpu);
+    printf(", \"isa\": \"%s\", \"libraries\": ", m.isa);
+    cli_json_text(stdout, m.libraries);
+    if (b->shares) printf(", \"ops\": [");
+    for (int i = 0; i < b->n_shares; i++) {
+        const op_share *s = &b->shares[i];
+        printf("%s{\"op\": \"%s\", \"kernel\": ", i ? ", " : "", s->name);
+        cli_json_text(stdout, s->kernel);
+        printf(", \"backward\": %s, \"calls\": %d, \"ms\": %.4f, \"share\": %.4f, \"gflops\": %.2f, \"gb_per_s\": %.2f}", s->backward ? "true" : "false",
+               s->calls, s->seconds * 1e3, total > 0 ? s->seconds / total : 0, s->seconds > 0 ? s->flops / s->seconds / 1e9 : 0,
+               s->seconds > 0 ? s->bytes / s->seconds / 1e9 : 0);
+    }
+    printf("%s}\n", b->shares ? "]" : "");
+}
+
+static void print_text(const bench *b)
+{
+    char memory[32], peak[32];
+    double median = quantile(b, 0.5), total = profiled(b);
+    printf("%s %s  batch %lld of (%lld, %lld, %lld)  %s  %lld threads\n", fv_model_name(b->model), b->train ? "train" : "infer", b->batch,
+           (long long)b->input[0], (long long)b->input[1], (long long)b->input[2], b->amp ? "bf16" : "f32", b->threads);
+    printf("%.3f ms a step (10 %%: %.3f, 90 %%: %.3f, of %lld), %.1f images/s; first call %.3f s; memory %s, peak of the process %s\n", median * 1e3,
+           quantile(b, 0.1) * 1e3, quantile(b, 0.9) * 1e3, b->steps, (double)b->batch / median, b->first,
+           cli_bytes((double)fv_session_memory(b->session), memory), cli_bytes((double)fv_machine_memory_peak(), peak));
+    if (!b->shares) return;
+    printf("\n%-28s %-30s %6s %10s %8s %10s %8s\n", "operation", "kernel", "calls", "ms", "share", "GFLOP/s", "GB/s");
+    for (int i = 0; i < b->n_shares; i++) {
+        const op_share *s = &b->shares[i];
+        printf("%-28s %-30s %6d %10.3f %6.1f %% %10.1f %8.1f%s\n", s->name, s->kernel, s->calls, s->seconds * 1e3, 100 * s->seconds / total,
+               s->flops / s->seconds / 1e9, s->bytes / s->seconds / 1e9, s->backward ? "  backward" : "");
+    }
+}
+
+static int read_settings(bench *b)
+{
+    static const char *const known[] = {"batch_size", "batch", "input", "dtype", "threads", "steps", "warmup", "classes", NULL};
+    cli *c = b->c;
+    for (int i = 0; i < c->n_settings; i++) {
+        bool ok = !strncmp(c->settings[i], "model_args", 10);
+        for (int k = 0; known[k]; k++) ok = ok || (!strncmp(c->settings[i], known[k], strlen(known[k])) && c->settings[i][strlen(known[k])] == '=');
+        if (!ok) return cli_usage(c, "\"%s\" is no setting of this command", c->settings[i]);
+    }
+    const char *dtype = cli_setting(c, "dtype");
+    if (dtype && strcmp(dtype, "f32") && strcmp(dtype, "bf16")) return cli_usage(c, "dtype=%s: f32 or bf16", dtype);
+    b->amp = dtype && !strcmp(dtype, "bf16");
+    bool ok = cli_input(c, b->input) && cli_number(c, "batch", 1, 1 << 20, &b->batch) && cli_number(c, "batch_size", 1, 1 << 20, &b->batch) &&
+              cli_number(c, "threads", 0, 1024, &b->threads) && cli_number(c, "steps", 1, 1000000, &b->steps) && cli_number(c, "warmup", 0, 1000000, &b->warmup);
+    return ok ? EXIT_DONE : EXIT_USAGE;
+}
+
+static int run(cli *c)
+{
+    bench b = {.c = c, .batch = 16, .steps = 20, .warmup = 3, .input = {3, 224, 224}};
+    if (c->n_words != 2 || (strcmp(c->words[1], "train") && strcmp(c->words[1], "infer")))
+        return cli_usage(c, "a model and train or infer are needed, as in: fovea bench resnet18 train");
+    b.train = !strcmp(c->words[1], "train");
+    if (read_settings(&b) != EXIT_DONE) return EXIT_USAGE;
+    if (b.threads) fv_context_set_threads(c->ctx, (int)b.threads);
+    b.threads = fv_context_threads(c->ctx);
+    fv_machine_pin((int)b.threads);
+    fv_status status = cli_model(c, c->words[0], &b.model);
+    b.times = calloc((size_t)b.steps, sizeof *b.times);
+    if (status == FV_OK && (!b.times || !make_batch(&b))) status = FV_ERROR_NOMEM;
+    if (status == FV_OK) status = measure(&b);
+    if (status == FV_OK && cli_flag(c, "ops")) status = profile(&b);
+    if (status == FV_OK && c->json) print_json(&b);
+    else if (status == FV_OK) print_text(&b);
+    int code = cli_report(c, status);
+    fv_function_destroy(b.gradient);
+    fv_function_destroy(b.update);
+    fv_function_destroy(b.forward);
+    fv_session_destroy(b.session);
+    fv_model_destroy(b.model);
+    free(b.images);
+    free(b.labels);
+    free(b.times);
+    free(b.shares);
+    return code;
+}
+
+static const char *const flags[] = {"ops", NULL};
+const fv_command fv_command_bench = {
+    .name = "bench", .arguments = "MODEL train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [steps=20] [classes=N] [--ops] [--json]",
+    .about = "time of a training step or of inference", .help = "A training step is forward, backward, clipping and AdamW.\n--ops: time by operation and kernel.",
+    .flags = flags, .run = run};

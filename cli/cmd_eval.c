@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fovea eval: metrics of stored weights over a whole data set. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void print_json(const fv_evaluation *e, const char *split)
+{
+    printf("{\"model\": ");
+    cli_json_text(stdout, e->model);
+    printf(", \"step\": %lld, \"ema\": %s, \"data\": ", (long long)e->step, e->ema ? "true" : "false");
+    cli_json_text(stdout, e->data);
+    printf(", \"split\": \"%s\", \"samples\": %lld, \"of\": %lld, \"metrics\": {\"acc\": ", split, (long long)e->samples, (long long)e->of);
+    cli_json_number(stdout, e->accuracy);
+    printf(", \"top5\": ");
+    cli_json_number(stdout, e->top5);
+    printf(", \"f1\": ");
+    cli_json_number(stdout, e->macro_f1);
+    printf(", \"loss\": ");
+    cli_json_number(stdout, e->loss);
+    printf("}, \"classes\": [");
+    for (int64_t k = 0; k < e->classes; k++) {
+        const fv_class_report *r = &e->per_class[k];
+        printf("%s{\"name\": ", k ? ", " : "");
+        cli_json_text(stdout, r->name);
+        printf(", \"support\": %lld, \"precision\": %.6f, \"recall\": %.6f, \"f1\": %.6f}", (long long)r->support, r->precision, r->recall, r->f1);
+    }
+    printf("], \"confusion\": [");
+    for (int64_t i = 0; i < e->classes; i++) {
+        printf("%s[", i ? ", " : "");
+        for (int64_t k = 0; k < e->classes; k++) printf("%s%lld", k ? ", " : "", (long long)e->confusion[i * e->classes + k]);
+        printf("]");
+    }
+    printf("], \"seconds\": %.3f}\n", e->seconds);
+}
+
+static void print_text(const fv_evaluation *e)
+{
+    printf("%s (step %lld%s)\nevaluated %lld/%lld pictures of %s in %.1f s\n", e->model, (long long)e->step, e->ema ? ", moving average" : "",
+           (long long)e->samples, (long long)e->of, e->data, e->seconds);
+    printf("acc %.4f  top5 %.4f  f1 %.4f  loss %.4f\n\n%-20s %8s %10s %8s %8s\n", e->accuracy, e->top5, e->macro_f1, e->loss, "class", "pictures",
+           "precision", "recall", "f1");
+    for (int64_t k = 0; k < e->classes; k++) {
+        const fv_class_report *r = &e->per_class[k];
+        printf("%-20s %8lld %10.4f %8.4f %8.4f%s\n", r->name, (long long)r->support, r->precision, r->recall, r->f1, r->support ? "" : "  (no pictures)");
+    }
+}
+
+static int run(cli *c)
+{
+    fv_evaluation *e = NULL;
+    int n = 0;
+    const char *split = cli_setting(c, "split");
+    if (c->n_words != 1) return cli_usage(c, "one run or weight file is needed, as in: fovea eval runs/cifar10_resnet18 data=DIR");
+    if (!split) split = "test";
+    if (strcmp(split, "test") && strcmp(split, "val") && strcmp(split, "train")) return cli_usage(c, "split=%s: test, val or train", split);
+    const char **settings = calloc((size_t)c->n_settings + 1, sizeof *settings);
+    if (!settings) return cli_report(c, FV_ERROR_NOMEM);
+    for (int i = 0; i < c->n_settings; i++)
+        if (strncmp(c->settings[i], "split=", 6)) settings[n++] = c->settings[i];
+    fv_evaluate_options o = {.model = c->words[0], .settings = settings, .n_settings = n, .train_split = !strcmp(split, "train")};
+    fv_status status = fv_evaluate(c->ctx, &o, &e);
+    if (status == FV_OK && c->json) print_json(e, split);
+    else if (status == FV_OK) print_text(e);
+    int code = cli_report(c, status);
+    fv_evaluation_destroy(e);
+    free(settings);
+    return code;
+}
+
+const fv_command fv_command_eval = {
+    .name = "eval", .arguments = "RUN|RUN@latest|FILE.safetensors [data=DIR] [split=test|val|train] [--json]", .about = "metrics of trained weights; also: val",
+    .help = "A run stands for its best weights, the moving average where one was kept.", .run = run};
