@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the build into a temporary place, builds examples/own_model.c against it as a user would (pkg-config, shared and
+# static), runs it and compares its losses with PyTorch's (tests/golden/own_model.txt). Argument: source folder. The
+# working folder is one below the build folder, as ctest has it; BUILD overrides.
+set -eu
+source=$1
+build=${BUILD:-$(cd .. && pwd)}
+[ -f "$build/CMakeCache.txt" ] || { echo "own_model: $build is no build folder" >&2; exit 1; }
+command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+cc=$(cached CMAKE_C_COMPILER)
+sanitize=$(cached FOVEA_SANITIZE)
+flags=${sanitize:+-fsanitize=$sanitize}
+
+DESTDIR=$work cmake --install "$build" > "$work/install.log" || { cat "$work/install.log"; exit 1; }
+pc=$(find "$work" -name fovea.pc)
+lib=$(dirname "$(find "$work" -name libfovea.a)")
+# The staged copy is seen through the sysroot; libraries of the system stay visible.
+PKG_CONFIG_PATH=$(dirname "$pc")
+PKG_CONFIG_SYSROOT_DIR=$work
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+
+# check NAME: the program $work/NAME must print what PyTorch computed, to 1e-9.
+check() {
+    LD_LIBRARY_PATH=$lib "$work/$1" > "$work/$1.txt" || { cat "$work/$1.txt"; exit 1; }
+    awk -v name="$1" '
+        NR == FNR { want[FNR] = $0; n = FNR; next }
+        {
+            lines = FNR
+            split(want[FNR], a, " "); split($0, b, " ")
+            if (a[1] != "step") { if ($0 != want[FNR]) { print name ": " $0; bad = 1 } next }
+            off = a[4] - b[4]; if (off < 0) off = -off
+            if (b[2] != a[2] || !(off <= 1e-9)) { print name ": \"" $0 "\", PyTorch: \"" want[FNR] "\""; bad = 1 }
+        }
+        END { if (lines != n) { print name ": " lines + 0 " lines, expected " n; bad = 1 } if (!bad) print name ": ok"; exit bad }
+    ' "$source/tests/golden/own_model.txt" "$work/$1.txt"
+}
+
+# shellcheck disable=SC2046,SC2086
+"$cc" $flags -Wall -Wextra -Werror "$source/examples/own_model.c" -o "$work/shared" $(pkg-config --cflags --libs fovea) -lm
+readelf -d "$work/shared" | grep -q 'NEEDED.*libfovea' || { echo "own_model: not linked with the shared library"; exit 1; }
+check shared
+
+rm "$lib"/libfovea.so*
+# shellcheck disable=SC2046,SC2086
+"$cc" $flags "$source/examples/own_model.c" -o "$work/static" $(pkg-config --static --cflags --libs fovea)
+check static
+
+lines=$(wc -l < "$source/examples/own_model.c")
+[ "$lines" -lt 100 ] || { echo "own_model: $lines lines; the example is to stay below 100"; exit 1; }
