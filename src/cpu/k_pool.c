@@ -109,7 +109,7 @@ static fv_status make(const fvi_query *q, const fvi_type *x, const fvi_type *y, 
 static fv_status prepare_forward(const fvi_query *q, void **state, size_t *scratch_bytes)
 {
     (void)scratch_bytes;
-    pool *p;
+    pool *p = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->in[0], &q->out[0], q->node->attr, &p));
     *state = p;
     return FV_OK;
@@ -118,7 +118,7 @@ static fv_status prepare_forward(const fvi_query *q, void **state, size_t *scrat
 static fv_status prepare_backward(const fvi_query *q, void **state, size_t *scratch_bytes)
 {
     (void)scratch_bytes;
-    pool *p;
+    pool *p = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->out[0], &q->in[0], q->node->attr, &p));
     *state = p;
     return FV_OK;
@@ -126,7 +126,7 @@ static fv_status prepare_backward(const fvi_query *q, void **state, size_t *scra
 
 static fv_status prepare_max_backward(const fvi_query *q, void **state, size_t *scratch_bytes)
 {
-    pool *p;
+    pool *p = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->out[0], &q->in[0], q->node->attr, &p));
     p->acc_bytes = p->bf ? (size_t)(p->span.h * p->span.w) * 16 * sizeof(float) : 0;
     *scratch_bytes = p->acc_bytes * (size_t)p->threads;
@@ -137,7 +137,7 @@ static fv_status prepare_max_backward(const fvi_query *q, void **state, size_t *
 static fv_status prepare_mean(const fvi_query *q, void **state, size_t *scratch_bytes)
 {
     (void)scratch_bytes;
-    pool *p;
+    pool *p = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->in[0], &q->out[0], NULL, &p));
     *state = p;
     return FV_OK;
@@ -146,7 +146,7 @@ static fv_status prepare_mean(const fvi_query *q, void **state, size_t *scratch_
 static fv_status prepare_mean_backward(const fvi_query *q, void **state, size_t *scratch_bytes)
 {
     (void)scratch_bytes;
-    pool *p;
+    pool *p = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->out[0], &q->in[0], NULL, &p));
     *state = p;
     return FV_OK;
