@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Schedules against values computed from the formulas (facts: classification, appendix A) and PyTorch's OneCycleLR. */
+#include "test.h"
+
+#include "base/base.h"
+#include "optim/schedule.h"
+
+static void cosine_closed_form(void)
+{
+    static const double golden[] = {.1, .0975773, .09054634, .07959537, .06579634, .0505, .03520366, .02140463, .01045366, .0034227, .001, .0034227};
+    for (int t = 0; t < FVI_COUNT(golden); t++) CHECK_CLOSE(fvi_cosine(.1, .001, 10, t), golden[t], 1e-7);
+    CHECK_CLOSE(fvi_cosine(.1, .001, 10, 20), .1, 1e-12);
+}
+
+static void cosine_stays_at_the_end(void)
+{
+    fvi_schedule s = {.kind = FVI_COSINE, .base = .1, .min = .001, .total = 10};
+    CHECK_CLOSE(fvi_schedule_rate(&s, 5), .0505, 1e-12);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 10), .001, 1e-12);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 11), .001, 1e-12);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 1000), .001, 1e-12);
+}
+
+/* The well-known numbers (500 warm-up, peak 1e-3, floor 1e-4, 1000 in all), with a warm-up that does not begin at zero. */
+static void warmup_cosine(void)
+{
+    fvi_schedule s = {.kind = FVI_WARMUP_COSINE, .base = 1e-3, .min = 1e-4, .warmup = 500, .total = 1000};
+    CHECK_CLOSE(fvi_schedule_rate(&s, 0), 2e-6, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 249), 5e-4, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 499), 1e-3, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 500), 1e-3, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 750), 5.5e-4, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 1000), 1e-4, 1e-15);
+}
+
+static void constant_and_steps(void)
+{
+    fvi_schedule s = {.kind = FVI_CONSTANT, .base = .5, .momentum = .9};
+    CHECK_CLOSE(fvi_schedule_rate(&s, 0), .5, 0);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 1000000), .5, 0);
+    CHECK_CLOSE(fvi_schedule_momentum(&s, 3), .9, 0);
+    s = (fvi_schedule){.kind = FVI_MULTI_STEP, .base = 1, .gamma = .1, .n_milestones = 3, .milestones = {3, 5, 5}};
+    CHECK_CLOSE(fvi_schedule_rate(&s, 2), 1, 0);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 3), .1, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 4), .1, 1e-15);
+    CHECK_CLOSE(fvi_schedule_rate(&s, 5), .001, 1e-15);  /* a repeated milestone counts twice */
+}
+
+/* torch.optim.lr_scheduler.OneCycleLR(SGD(lr=.1, momentum=.9), max_lr=.1, total_steps=10): rate and momentum of each step. */
+static void one_cycle(void)
+{
+    static const double rate[] = {.004, .052, .1, .09504846320134738, .0811745653949763, .06112620219362893, .03887419780637107,
+                                  .0188258346050237, .004951936798652629, 4e-07};
+    static const double momentum[] = {.95, .9, .85, .854951556604879, .8688255099070633, .8888739533021842, .9111260466978157,
+                                      .9311744900929366, .945048443395121, .95};
+    fvi_schedule s = {.kind = FVI_ONE_CYCLE, .base = .1, .total = 10, .momentum = .9, .cycle_momentum = true};
+    for (int t = 0; t < 10; t++) {
+        CHECK_CLOSE(fvi_schedule_rate(&s, t), rate[t], 1e-13);
+        CHECK_CLOSE(fvi_schedule_momentum(&s, t), momentum[t], 1e-13);
+    }
+    s.cycle_momentum = false;
+    CHECK_CLOSE(fvi_schedule_momentum(&s, 4), .9, 0);
+    s.total = 1;                                         /* the shortest run does not divide by zero */
+    CHECK(isfinite(fvi_schedule_rate(&s, 0)));
+}
+
+static void average(void)
+{
+    CHECK_CLOSE(fvi_ema_decay(.999, 0), 0, 0);
+    CHECK_CLOSE(fvi_ema_decay(.999, 1), 2.0 / 11, 1e-15);
+    CHECK_CLOSE(fvi_ema_decay(.999, 100000), .999, 0);
+    CHECK_CLOSE(fvi_ema_decay(.5, 20), .5, 0);
+}
+
+TEST_MAIN(CASE(cosine_closed_form), CASE(cosine_stays_at_the_end), CASE(warmup_cosine), CASE(constant_and_steps), CASE(one_cycle), CASE(average))
