@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reorder kernel between every two memory orders of one rank, with and without padding, bit for bit what
+ * fvi_layout_convert makes (which is plain C); nothing is written beyond the output, and padding is zero. */
+#include "compile/registry.h"
+#include "cpu/cpu.h"
+#include "ir/source.h"
+#include "test.h"
+
+#include <stdlib.h>
+
+static const int64_t shapes[][FV_MAX_RANK] = {{2, 17, 3, 5}, {33, 18, 3, 3}, {16, 16, 1, 1}, {1, 3, 4, 4}, {64, 32, 2, 7}};
+static const struct { fvi_layout layout; int rank; } orders[] = {
+#define ORDER(name, rank_, text) {FVI_##name, rank_},
+    FVI_LAYOUT_LIST(ORDER)
+#undef ORDER
+};
+
+static const fvi_kernel *find_kernel(void)
+{
+    const fvi_kernel *list[4];
+    return fvi_registry_candidates("reorder", list, 4) ? list[0] : NULL;
+}
+
+typedef struct reorder { fv_context *ctx; const fvi_kernel *kernel; fvi_isa isa; fvi_type type; fvi_layout from, to; } reorder;
+
+static fv_status run(const reorder *r, int threads, void *in, void *out)
+{
+    const fvi_env env = {.ctx = r->ctx, .threads = threads, .isa = r->isa, .layouts = true};
+    const fvi_reorder_attr attr = {r->to};
+    const fvi_node node = {.op = fvi_registry_find_op("reorder"), .attr = &attr, .n_in = 1, .n_out = 1, .path = ""};
+    fvi_query q = {.env = &env, .node = &node, .n_in = 1, .n_out = 1, .in = {r->type}, .out = {r->type}, .in_layout = {r->from},
+                   .out_layout = {r->to}, .out_used = {true}};
+    if (!r->kernel->choose(&q) || q.in_layout[0] != r->from || q.out_layout[0] != r->to) return FV_ERROR_UNSUPPORTED;
+    void *state = NULL;
+    size_t bytes = 0;
+    fv_status status = r->kernel->prepare(&q, &state, &bytes);
+    if (status != FV_OK) return status;
+    void *scratch = fvi_malloc_aligned(bytes + 64);
+    const fvi_exec x = {.ctx = r->ctx, .threads = threads};
+    void *ins[1] = {in}, *outs[1] = {out};
+    status = scratch ? r->kernel->run(state, ins, outs, scratch, &x) : FV_ERROR_NOMEM;
+    fvi_free_aligned(scratch, bytes + 64);
+    if (r->kernel->destroy) r->kernel->destroy(state);
+    return status;
+}
+
+static void check_pair(const reorder *r)
+{
+    enum { GUARD = 64 };
+    const size_t size = fv_dtype_size(r->type.dtype), from = fvi_layout_bytes(r->from, &r->type), to = fvi_layout_bytes(r->to, &r->type);
+    const int64_t n = fvi_type_numel(&r->type);
+    unsigned char *plain = malloc((size_t)n * size), *in = aligned_alloc(64, FVI_ALIGN_UP(from, (size_t)64)), *want = malloc(to),
+                  *out = aligned_alloc(64, FVI_ALIGN_UP(to + GUARD, (size_t)64));
+    bool ok = plain && in && want && out;
+    for (int64_t i = 0; ok && i < n * (int64_t)size; i++) plain[i] = (unsigned char)((i * 2654435761u >> 9) & 0x3f);       /* finite in every type */
+    ok = ok && fvi_layout_convert(&r->type, plain, FVI_PLAIN, in, r->from) && fvi_layout_convert(&r->type, plain, FVI_PLAIN, want, r->to);
+    for (int threads = 1; ok && threads <= 2; threads++) {
+        memset(out, 0xff, to + GUARD);
+        const fv_status status = run(r, threads, in, out);
+        char text[FVI_TYPE_TEXT];
+        bool good = status == FV_OK && !memcmp(out, want, to);
+        for (int i = 0; i < GUARD; i++) good &= out[to + (size_t)i] == 0xff;
+        test_check(good, TEST_PLACE, "%s from %s to %s, %d threads: %s", fvi_type_text(&r->type, text), fvi_layout_name(r->from),
+                   fvi_layout_name(r->to), threads, status == FV_OK ? "wrong bytes" : status == FV_ERROR_UNSUPPORTED ? "declined" : fv_error_text(r->ctx));
+    }
+    free(plain), free(in), free(want), free(out);
+    CHECK(ok);
+}
+
+static void every_pair_of_orders(void)
+{
+    static const fv_dtype dtypes[] = {FV_F32, FV_BF16, FV_F64};
+    const fvi_kernel *kernel = find_kernel();
+    if (!kernel) SKIP("no reorder kernel");
+    fv_context *ctx = fv_context_create();
+    reorder r = {.ctx = ctx, .kernel = kernel};
+    CHECK_EQ(fvi_cpu_choose_isa(ctx, getenv("FOVEA_ISA"), &r.isa), FV_OK);
+    for (int d = 0; d < FVI_COUNT(dtypes); d++)
+        for (int rank = 2; rank <= 4; rank += 2)
+            for (int s = 0; s < FVI_COUNT(shapes); s++)
+                for (int a = 0; a < FVI_COUNT(orders); a++)
+                    for (int b = 0; b < FVI_COUNT(orders); b++) {
+                        r.type = fvi_type_make(dtypes[d], rank, shapes[s]);
+                        r.from = orders[a].layout;
+                        r.to = orders[b].layout;
+                        if (a == b || r.from == FVI_OPAQUE || r.to == FVI_OPAQUE) continue;
+                        if ((orders[a].rank && orders[a].rank != rank) || (orders[b].rank && orders[b].rank != rank)) continue;
+                        check_pair(&r);
+                    }
+    fv_context_destroy(ctx);
+}
+
+TEST_MAIN(CASE(every_pair_of_orders))
