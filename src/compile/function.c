@@ -299,6 +299,16 @@ fv_status fv_function_run_segment(fv_function *f, int slot, int segment, const f
 
 /* ---- looking inside ---- */
 
+fv_status fvi_function_plan(fv_function *f, const fv_tensor *in, int n_in, fvi_plan **plan, fvi_run *run)
+{
+    entry *e;
+    FVI_TRY(f->s->ctx, find_plan(f, in, n_in, &e));
+    bind_data(f, in, n_in, 0);
+    *plan = e->plan;
+    *run = run_of(f, e, 0);
+    return FV_OK;
+}
+
 const char *fv_function_find_nonfinite(fv_function *f, const fv_tensor *in, int n_in)
 {
     entry *e;

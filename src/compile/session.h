@@ -25,5 +25,7 @@ fv_status fvi_session_scratch(fv_session *s, size_t bytes) FV_CHECKED;
 /* Bytes held now: variables, derived values, scratch, saved blocks. */
 int64_t fvi_session_bytes(const fv_session *s);
 void fvi_session_set_comm(fv_session *s, fvi_comm *comm);
+/* The plan that a call with these inputs would run, and how; not for functions in flight. Valid until the next call. */
+fv_status fvi_function_plan(fv_function *f, const fv_tensor *in, int n_in, fvi_plan **plan, fvi_run *run) FV_CHECKED;
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 typedef enum variant { BLOCKED, WINOGRAD, NHWC, NHWC_OURS, PLAIN, VARIANTS } variant;
-static const char *const variant_names[VARIANTS] = {"direct", "winograd", "nhwc", "nhwc_jit", "plain"};
+const char *const fvi_conv_variants[VARIANTS + 1] = {"direct", "winograd", "nhwc", "nhwc_jit", "plain", NULL};
 
 struct fvi_conv {
     fvi_conv_case c;
@@ -185,7 +185,7 @@ static int order_of(const fvi_conv_case *c, const char *op, const fvi_env *env, 
     fvi_conv_key(c, env->threads, key);
     const char *tuned = env->table && env->table->find ? env->table->find(env->table, op, key) : NULL;
     for (int v = 0; tuned && v < VARIANTS; v++)
-        if (strcmp(tuned, variant_names[v]) == 0) list[n++] = (variant)v;
+        if (strcmp(tuned, fvi_conv_variants[v]) == 0) list[n++] = (variant)v;
     if (!nhwc && winograd_wins(c, env)) list[n++] = WINOGRAD;
     if (nhwc) list[n++] = NHWC;
     list[n++] = BLOCKED;
@@ -301,7 +301,7 @@ fv_status fvi_conv_create(const fvi_conv_case *c, const char *op, const fvi_env 
             p->beside = NULL;
         }
     }
-    snprintf(p->text, sizeof p->text, "%s %s%s%s%s", fvi_dnnl_impl(p->main), variant_names[d.variant],
+    snprintf(p->text, sizeof p->text, "%s %s%s%s%s", fvi_dnnl_impl(p->main), fvi_conv_variants[d.variant],
              f->o != c->o || f->c != c->c ? " padded" : "", d.private_order ? " converts-weights" : "", fvi_dnnl_slow(p->main) ? " SLOW" : "");
     *scratch_bytes = lay_out(p);
 done:

@@ -46,6 +46,6 @@ static fv_status run(void *state, void *const *in, void *const *out, void *scrat
 }
 
 static const fvi_kernel kernel = {.name = "dnnl_conv2d_act", .op = "conv2d_act", .priority = 10, .choose = choose, .prepare = prepare,
-    .run = run, .destroy = fvi_conv_destroy, .describe = fvi_conv_describe, .inplace = {4}};
+    .run = run, .destroy = fvi_conv_destroy, .describe = fvi_conv_describe, .choices = fvi_conv_variants, .inplace = {4}};
 
 FVI_KERNELS(k_conv2d_act, &kernel);

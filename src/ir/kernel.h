@@ -63,6 +63,9 @@ typedef struct fvi_kernel {
     bool skips_unused;
     /* Text for `fovea bench --ops`, e.g. oneDNN's impl_info; NULL = name. */
     const char *(*describe)(const void *state);
+    /* Names that a kernel table may give for this op (choose() asks env->table), NULL-terminated; describe() has the one
+     * in use as a word of its own. NULL: nothing to choose. */
+    const char *const *choices;
     /* Many calls as one, for kernels over many small tensors (optimizer updates, norms): consecutive calls of one kernel
      * are handed over together; scratch is not given. NULL: called one by one. */
     fv_status (*run_group)(int n, void **states, void *const *const *in, void *const *const *out, const fvi_exec *x);
