@@ -41,7 +41,11 @@ static fv_status step(tape *t, fvi_node *n)
     for (int k = 0; k < n->n_in; k++)
         any_in |= need[k] = n->in[k]->id < t->values && t->depends[n->in[k]->id] && fv_dtype_is_float(n->in[k]->type.dtype);
     if (!any_out || !any_in) return FV_OK;
-    if (!n->op->grad) return FV_OK;                     /* discrete: nothing flows, by its written reason */
+    if (!n->op->grad) {                                 /* discrete: nothing flows, by its written reason */
+        if (n->op->kind == FVI_PRIMITIVE || n->op->kind == FVI_COMPOSITE)
+            fv_graph_fail(t->g, FV_ERROR_UNSUPPORTED, "no gradient through %s (%s): %s", n->path, n->op->name, n->op->no_grad);
+        return t->g->status;
+    }
     fv_value *outs[FVI_MAX_OUT];
     for (int k = 0; k < n->n_out; k++) outs[k] = &n->out[k];
     fvi_gradient c = {t->g, n, n->in, outs, dout, din, need};

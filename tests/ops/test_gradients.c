@@ -66,7 +66,8 @@ static double case_error(fv_session *s, op_case *c, mutation *mutate)
             if (mutate) mutate(&backward.din[k]);
             const double error = gradient_error(c->in[k].f, c->in[k].n, backward.din[k].f, evaluate, &forward);
             if (!(error < TOLERANCE))
-                printf("    %s, sample %s, N = %d: input %d is off by %.3g\n", c->op->name, c->sample->name, (int)c->batch, k, error);
+                printf("    %s, sample %s, N = %d: input %d is off by %.3g\n", c->op->name, c->sample->name, (int)c->batch, k,
+                       error);
             worst = fmax(worst, error);
         }
     } else printf("    %s, sample %s: %s\n", c->op->name, c->sample->name, fv_error_text(c->ctx));
@@ -218,6 +219,45 @@ static void gradients_match_differences(void)
     CHECK_EQ(bad, 0);
 }
 
+/* Gradients of gradients work where each op's gradient has one, and are an error where it has not: never silently zero. */
+static fv_value *second(fv_graph *g, fv_value *x, const char *op, const char *attrs)
+{
+    fv_value *loss = fv_sum(g, fv_op(g, op, attrs, 1, x), 0, false), *first, *again;
+    if (fv_grad(g, 1, &loss, NULL, 1, &x, &first) != FV_OK) return NULL;
+    loss = fv_sum(g, fv_square(g, first), 0, false);
+    return fv_grad(g, 1, &loss, NULL, 1, &x, &again) == FV_OK ? again : NULL;
+}
+
+static fv_status build_second(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    (void)n_in, (void)user;
+    fv_result(g, "d", second(g, in[0], "pow", "exponent=3"));
+    return fv_graph_status(g);
+}
+
+static void gradients_of_gradients(void)
+{
+    fv_context *ctx = fv_context_create();
+    fv_session *s = reference_session(ctx);
+    const fv_input_spec spec = {"x", FV_F64, 1, {4}};
+    fv_function *f = NULL;
+    double x[4] = {-1.5, 0.5, 1, 2}, d[4] = {0};
+    const fv_tensor in = {FV_F64, 1, {4}, x}, out = {FV_F64, 1, {4}, d};
+    CHECK(s && fv_function_create(s, "second", &spec, 1, build_second, NULL, NULL, &f) == FV_OK);
+    CHECK_MSG(fv_function_call(f, &in, 1, &out, 1) == FV_OK, "%s", fv_error_text(ctx));
+    for (int i = 0; i < 4; i++) CHECK_CLOSE(d[i], 36 * x[i] * x[i] * x[i], 1e-12);     /* d/dx (3 x^2)^2 */
+    fv_function_destroy(f);
+    fv_session_destroy(s);
+    fv_graph *g = NULL;
+    CHECK(fvi_graph_create(ctx, &fvi_registry_table, NULL, FV_F64, &g) == FV_OK);
+    const fvi_type type = fvi_type_make(FV_F64, 2, (const int64_t[]){FV_N, 3});
+    CHECK(!second(g, fvi_input(g, "x", &type), "softmax", ""));
+    CHECK_HAS(fv_error_message(ctx), "no gradient through");
+    CHECK_HAS(fv_error_message(ctx), "softmax_backward");
+    fvi_graph_destroy(g);
+    fv_context_destroy(ctx);
+}
+
 static double distance(const op_tensor *a, const op_tensor *b)
 {
     double worst = 0, largest = FLOOR;
@@ -292,4 +332,4 @@ static void composites_match_their_expansion(void)
 }
 
 TEST_MAIN(CASE(checker_catches_wrong_gradients), CASE(checker_catches_a_wrong_op), CASE(every_op_is_complete),
-          CASE(gradients_match_differences), CASE(composites_match_their_expansion))
+          CASE(gradients_match_differences), CASE(gradients_of_gradients), CASE(composites_match_their_expansion))
