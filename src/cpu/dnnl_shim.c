@@ -383,6 +383,7 @@ static dnnl_status_t slot_keep(fvi_dnnl *p, int slot, int arg, dnnl_query_t what
     if (!md) return dnnl_runtime_error;
     p->arg[slot] = arg;
     p->layout[slot] = t->strided || t->layout != FVI_OPAQUE ? t->layout : md_layout(t, md);
+    if (slot == FVI_DNNL_WEIGHTS && p->layout[slot] == FVI_NHWC) p->layout[slot] = FVI_OHWI;      /* the same bytes */
     return api_md_clone(&p->md[slot], md);
 }
 

@@ -8,11 +8,11 @@
 
 typedef struct fvi_matrix { fv_dtype dtype; int64_t batch, row, column; } fvi_matrix;   /* strides in elements; batch 0: one for all */
 
-/* c (batch, m, n) = a (batch, m, k) b (batch, k, n) + bias (n). */
+/* c (batch, m, n) = a (batch, m, k) b (batch, k, n) + bias (n), or added to what c holds. */
 typedef struct fvi_gemm_case {
     int64_t batch, m, k, n;
     fvi_matrix a, b, c;
-    bool bias;
+    bool bias, accumulate;
     fv_dtype bias_dtype;
 } fvi_gemm_case;
 
