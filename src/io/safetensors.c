@@ -129,7 +129,9 @@ static fv_status parse(fv_context *ctx, const unsigned char *bytes, size_t n, fv
     memcpy(&length, bytes, 8);
     if (length > header_limit) return bad(f, "its header claims %llu bytes", (unsigned long long)length);
     if (length > n - 8) return bad(f, "its header claims %llu bytes, the file has %zu: cut short", (unsigned long long)length, n);
-    f->data = bytes + 8 + length;
+    f->header = bytes + 8;
+    f->header_bytes = (size_t)length;
+    f->data = f->header + length;
     f->data_bytes = n - 8 - (size_t)length;
     FVI_TRY(ctx, fvi_json_parse(ctx, &f->arena, f->path, (const char *)bytes + 8, (size_t)length, false, &root));
     if (root->kind != FVI_JSON_OBJECT) return bad(f, "the header is not an object");
@@ -197,23 +199,23 @@ const char *fvi_st_metadata(const fvi_st_file *f, const char *key)
     return v ? v->string : NULL;
 }
 
-void fvi_st_hash(const fvi_st_file *f, char hex[33])
-{
-    hex[0] = 0;
-    fvi_hash_state *h = fvi_hash_begin();
-    if (!h) return;
-    fvi_hash_update(h, f->data, f->data_bytes);
-    fvi_hash_end(h, hex);
-}
-
 fv_status fvi_st_check(fv_context *ctx, const fvi_st_file *f)
 {
-    char hash[33];
+    char hash[33], zeros[33];
     const char *stored = fvi_st_metadata(f, FVI_ST_HASH_KEY);
-    if (!stored) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: it has no " FVI_ST_HASH_KEY ": not written by fovea", f->path);
-    fvi_st_hash(f, hash);
+    size_t after = FVI_ST_HASH_AT + 32;
+    if (!stored || strlen(stored) != 32 || f->header_bytes < after || memcmp(f->header, FVI_ST_HASH_START, FVI_ST_HASH_AT))
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: it has no " FVI_ST_HASH_KEY ": not written by fovea", f->path);
+    fvi_hash_state *h = fvi_hash_begin();
+    if (!h) return fvi_nomem(ctx);
+    memset(zeros, '0', 32);
+    fvi_hash_update(h, f->header, FVI_ST_HASH_AT);
+    fvi_hash_update(h, zeros, 32);
+    fvi_hash_update(h, f->header + after, f->header_bytes - after);
+    fvi_hash_update(h, f->data, f->data_bytes);
+    fvi_hash_end(h, hash);
     if (!strcmp(stored, hash)) return FV_OK;
-    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: its data do not have the hash that its header gives: damaged or changed; restore the file", f->path);
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: its bytes do not have the hash that it gives: damaged or changed; restore the file", f->path);
 }
 
 static double half_to_double(uint16_t h)

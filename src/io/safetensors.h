@@ -11,7 +11,6 @@
 /* X(name, bytes) */
 #define FVI_ST_LIST(X) \
     X(BOOL, 1) X(U8, 1) X(I8, 1) X(I16, 2) X(U16, 2) X(F16, 2) X(BF16, 2) X(I32, 4) X(U32, 4) X(F32, 4) X(F64, 8) X(I64, 8) X(U64, 8)
-#define FVI_ST_HASH_KEY "fovea.data_hash"
 typedef enum fvi_st_dtype {
 #define FVI_ST_ENUM(name, bytes) FVI_ST_##name,
     FVI_ST_LIST(FVI_ST_ENUM)
@@ -40,8 +39,8 @@ typedef struct fvi_st_file {
     fvi_arena arena;
     fvi_st_tensor *tensors;              /* in order of their data */
     int count;
-    const unsigned char *data;           /* data section */
-    size_t data_bytes;
+    const unsigned char *header, *data;  /* the two sections */
+    size_t header_bytes, data_bytes;
     const fvi_json *metadata;            /* string -> string, or NULL */
 } fvi_st_file;
 
@@ -53,9 +52,12 @@ const fvi_st_tensor *fvi_st_find(const fvi_st_file *f, const char *name);
 const char *fvi_st_metadata(const fvi_st_file *f, const char *key);       /* NULL when absent */
 /* Copies the values as `dtype`; float types convert among each other, whole numbers to i64, anything else is an error. */
 FV_CHECKED fv_status fvi_st_read(fv_context *ctx, const fvi_st_file *f, const fvi_st_tensor *t, fv_dtype dtype, void *out);
-void fvi_st_hash(const fvi_st_file *f, char hex[33]);                     /* XXH3-128 of the data section */
 
-/* Compares the data with the hash that fovea wrote into the header. FORMAT when there is none or it differs. */
+/* Files that fovea wrote carry a hash, XXH3-128 of header and data with zeros in the place of the hash, as their first
+ * metadata entry. fvi_st_check: FORMAT when there is none or it differs. */
+#define FVI_ST_HASH_KEY "fovea.hash"
+#define FVI_ST_HASH_START "{\"__metadata__\":{\"" FVI_ST_HASH_KEY "\":\""
+#define FVI_ST_HASH_AT (sizeof FVI_ST_HASH_START - 1)
 FV_CHECKED fv_status fvi_st_check(fv_context *ctx, const fvi_st_file *f);
 
 /* ---- writing ---- */
@@ -70,8 +72,7 @@ typedef struct fvi_st_output {
     const fvi_st_pair *metadata;
     int n_metadata;
 } fvi_st_output;
-/* Writes aside and syncs; the caller commits (fvi_writer_commit) or aborts. The metadata get the hash of the data section
- * under FVI_ST_HASH_KEY; `hash` gets it too. */
+/* Writes aside and syncs; the caller commits (fvi_writer_commit) or aborts. `hash` gets the hash that is in the file. */
 FV_CHECKED fv_status fvi_st_write(fv_context *ctx, const char *path, const fvi_st_output *o, char hash[33], fvi_writer **out);
 
 #endif

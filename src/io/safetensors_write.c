@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safetensors, writing: entries by descending element size, then by name; header padded with blanks to 8 bytes. The data
- * are fetched twice, first for the hash that goes into the header, so that no copy of the whole is held. */
+ * are fetched twice, first for the hash that goes into the header, so that no copy of the whole is held. The hash covers
+ * the header too, with zeros in its own place, which is always the same: FVI_ST_HASH_AT. */
 #include "io/safetensors.h"
 
 #include <stdlib.h>
@@ -14,11 +15,12 @@ static int by_size_then_name(const void *a, const void *b)
     return m != n ? (m > n ? -1 : 1) : strcmp(x->name, y->name);
 }
 
-static char *header_text(const fvi_st_output *o, const place *places, const char *hash, size_t *length)
+/* With zeros where the hash goes. */
+static char *header_text(const fvi_st_output *o, const place *places, size_t *length)
 {
     fvi_text t = {0};
     size_t offset = 0;
-    fvi_text_add(&t, "{\"__metadata__\":{\"" FVI_ST_HASH_KEY "\":\"%s\"", hash);
+    fvi_text_add(&t, FVI_ST_HASH_START "%032d\"", 0);
     for (int i = 0; i < o->n_metadata; i++) {
         fvi_text_add(&t, ",");
         fvi_text_json_string(&t, o->metadata[i].key);
@@ -84,21 +86,20 @@ fv_status fvi_st_write(fv_context *ctx, const char *path, const fvi_st_output *o
     if (!places) return fvi_nomem(ctx);
     FVI_TRY_DONE(ctx, status, measure(ctx, path, o, places, &largest));
     buffer = fvi_malloc_aligned(largest);
+    header = header_text(o, places, &length);
     h = fvi_hash_begin();
-    if (!buffer || !h) {
+    if (!buffer || !header || !h) {
         status = fvi_nomem(ctx);
         goto done;
     }
+    fvi_hash_update(h, header, length);
     for (int i = 0; i < o->count; i++) {
         FVI_TRY_DONE(ctx, status, o->fetch(o->user, places[i].index, buffer));
         fvi_hash_update(h, buffer, places[i].bytes);
     }
     fvi_hash_end(h, hash);
     h = NULL;
-    if (!(header = header_text(o, places, hash, &length))) {
-        status = fvi_nomem(ctx);
-        goto done;
-    }
+    memcpy(header + FVI_ST_HASH_AT, hash, 32);
     FVI_TRY_DONE(ctx, status, fvi_writer_open(ctx, path, &w));
     FVI_TRY_DONE(ctx, status, write_all(o, places, header, length, buffer, w));
     *out = w;

@@ -324,7 +324,10 @@ static void write_keys(const fv_config *c, fvi_text *t, bool origins)
         char own[64] = "";
         if (dot) snprintf(own, sizeof own, "%.*s", (int)(dot - d->name), d->name);
         if (strcmp(own, group)) {
-            if (*group) fvi_text_add(t, "}");
+            if (*group) {
+                fvi_text_add(t, "}");
+                separator = ",";
+            }
             if (*own) fvi_text_add(t, "%s\n  \"%s\": {", separator, own);
             separator = *own ? "" : ",";
             memcpy(group, own, sizeof group);

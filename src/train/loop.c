@@ -41,7 +41,7 @@ static void name_samples(const fv_trainer *t, const fvi_batch *b, char *out, siz
 }
 
 /* Names op, step and pictures: makes the micro-batches of the window again and looks into each. */
-static fv_status report_nonfinite(fv_trainer *t, int64_t epoch, int64_t index, int64_t count)
+static fv_status report_nonfinite(fv_trainer *t, const char *what, int64_t epoch, int64_t index, int64_t count)
 {
     char names[2048] = "";
     char *where = NULL;
@@ -56,8 +56,8 @@ static fv_status report_nonfinite(fv_trainer *t, int64_t epoch, int64_t index, i
         fvi_batch_free(&b);
     }
     fv_status status = fvi_fail(t->ctx, FV_ERROR_NUMERIC,
-                                "step %lld: the gradient is not finite; first at %s%s%s. Nothing was updated or saved; the last checkpoint is step "
-                                "%lld. Lower learning_rate, or set max_grad_norm", (long long)t->position.step + 1,
+                                "step %lld: %s is not finite; first at %s%s%s. Nothing was updated or saved; the last checkpoint is step "
+                                "%lld. Lower learning_rate, or set max_grad_norm", (long long)t->position.step + 1, what,
                                 where ? where : "the sum of the gradients", *names ? "; pictures: " : "", names,
                                 (long long)(t->saved_step >= 0 ? t->saved_step : t->progress.start_step));
     fvi_free(where);
@@ -105,9 +105,10 @@ static fv_status step(fv_trainer *t)
         t->position.index = last ? 0 : b->index + 1;
         t->position.epoch = last ? b->epoch + 1 : b->epoch;
     }
+    if (!isfinite(loss / weight)) return report_nonfinite(t, "the loss", epoch, index, count);
     FVI_TRY(t->ctx, set_scalars(t));
     FVI_TRY(t->ctx, fvi_classify_update(t->task, &norm, &skipped));
-    if (skipped) return report_nonfinite(t, epoch, index, count);
+    if (skipped) return report_nonfinite(t, "the gradient", epoch, index, count);
     t->position.step++;
     t->position.batches += count;
     t->progress.loss = t->position.last_loss = loss / weight;
@@ -301,9 +302,9 @@ fv_status fv_trainer_run(fv_trainer *t)
         return FV_OK;
     }
     FVI_TRY(t->ctx, fvi_trainer_prepare(t));
+    if (!t->dry) FVI_TRY(t->ctx, fvi_run_begin(&t->run, t->config, t->train, t->position.step));
     fvi_trainer_tell(t, FV_TRAIN_START);
     if (t->dry) return dry_run(t);
-    FVI_TRY(t->ctx, fvi_run_begin(&t->run, t->config, t->train, t->position.step));
     fv_status status = fvi_trainer_loop(t);
     if (status == FV_OK) status = fvi_run_flush(&t->run);
     if (status == FV_OK) fvi_trainer_tell(t, FV_TRAIN_END);
