@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 typedef struct op_share { char name[48], kernel[64]; bool backward; int calls; double seconds, flops, bytes; } op_share;
 
@@ -13,13 +14,14 @@ typedef struct bench {
     fv_model *model;
     fv_session *session;
     fv_function *gradient, *update, *forward;
-    bool train, amp;
+    bool train, amp, sgd;
     long long batch, threads, steps, warmup;
     int64_t input[3];
     float *images;
     int64_t *labels;
     fv_tensor in[2];
-    double *times, first;
+    double *times, *sorted, first;
+    long *switches;              /* of each step: how often the process was preempted */
     op_share *shares;
     int n_shares, room;
 } bench;
@@ -39,7 +41,8 @@ static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *
     const bench *b = user;
     (void)in;
     (void)n_in;
-    return fv_optimizer_update(g, b->session, &(fv_optimizer_options){.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1});
+    const fv_optimizer_options adamw = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1}, sgd = {.kind = FV_SGD};
+    return fv_optimizer_update(g, b->session, b->sgd ? &sgd : &adamw);
 }
 
 static fv_status build_forward(fv_graph *g, fv_value *const *in, int n_in, void *user)
@@ -84,7 +87,7 @@ static fv_status create(bench *b)
 {
     fv_input_spec spec[2] = {{"images", FV_F32, 4, {FV_N, b->input[0], b->input[1], b->input[2]}}, {"labels", FV_I64, 1, {FV_N}}};
     fv_function_options train = {.training = true};
-    fv_status status = fv_session_create(b->c->ctx, &(fv_session_options){.amp = b->amp}, &b->session);
+    fv_status status = fv_session_create(b->c->ctx, &(fv_session_options){.amp = b->amp, .kernel_table = cli_setting(b->c, "kernel_table")}, &b->session);
     if (status != FV_OK) return status;
     if (!b->train) return fv_function_create(b->session, "forward", spec, 1, build_forward, b, NULL, &b->forward);
     status = fv_function_create(b->session, "forward_backward", spec, 2, build_gradient, b, &train, &b->gradient);
@@ -92,7 +95,7 @@ static fv_status create(bench *b)
     if (status == FV_OK) status = fv_function_compile(b->gradient, b->in, 2, NULL);
     if (status == FV_OK) status = fv_function_compile(b->update, NULL, 0, NULL);
     if (status == FV_OK) status = fv_session_set_scalar(b->session, "lr", 1e-4);
-    if (status == FV_OK) status = fv_session_set_scalar(b->session, "beta1", 0.9);
+    if (status == FV_OK) status = fv_session_set_scalar(b->session, b->sgd ? "momentum" : "beta1", 0.9);
     return status;
 }
 
@@ -101,6 +104,12 @@ static fv_status one_step(bench *b)
     if (!b->train) return fv_function_call(b->forward, b->in, 1, NULL, 0);
     fv_status status = fv_function_call(b->gradient, b->in, 2, NULL, 0);
     return status == FV_OK ? fv_function_call(b->update, NULL, 0, NULL, 0) : status;
+}
+
+static long preemptions(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
 /* The first call compiles too; then warm-up; then `steps` calls, timed one by one. */
@@ -112,11 +121,13 @@ static fv_status measure(bench *b)
     b->first = fv_seconds() - begin;
     for (long long i = 0; i < b->warmup && status == FV_OK; i++) status = one_step(b);
     for (long long i = 0; i < b->steps && status == FV_OK; i++) {
+        const long before = preemptions();
         begin = fv_seconds();
         status = one_step(b);
-        b->times[i] = fv_seconds() - begin;
+        b->sorted[i] = b->times[i] = fv_seconds() - begin;
+        b->switches[i] = preemptions() - before;
     }
-    if (status == FV_OK) qsort(b->times, (size_t)b->steps, sizeof *b->times, by_value);
+    if (status == FV_OK) qsort(b->sorted, (size_t)b->steps, sizeof *b->sorted, by_value);
     return status;
 }
 
@@ -154,7 +165,7 @@ static fv_status profile(bench *b)
 
 static double quantile(const bench *b, double q)
 {
-    return b->times[(size_t)(q * (double)(b->steps - 1) + 0.5)];
+    return b->sorted[(size_t)(q * (double)(b->steps - 1) + 0.5)];
 }
 
 static double profiled(const bench *b)
@@ -174,12 +185,17 @@ static void print_json(const bench *b)
     printf(", \"mode\": \"%s\", \"batch_size\": %lld, \"input\": [%lld, %lld, %lld], \"dtype\": \"%s\", \"threads\": %lld, \"steps\": %lld", b->train ? "train" : "infer",
            b->batch, (long long)b->input[0], (long long)b->input[1], (long long)b->input[2], b->amp ? "bf16" : "f32", b->threads, b->steps);
     printf(", \"median_ms\": %.4f, \"p10_ms\": %.4f, \"p90_ms\": %.4f, \"min_ms\": %.4f, \"max_ms\": %.4f, \"spread\": %.4f", median * 1e3,
-           quantile(b, 0.1) * 1e3, quantile(b, 0.9) * 1e3, b->times[0] * 1e3, b->times[b->steps - 1] * 1e3, (quantile(b, 0.9) - quantile(b, 0.1)) / median);
+           quantile(b, 0.1) * 1e3, quantile(b, 0.9) * 1e3, b->sorted[0] * 1e3, b->sorted[b->steps - 1] * 1e3, (quantile(b, 0.9) - quantile(b, 0.1)) / median);
     printf(", \"images_per_second\": %.2f, \"first_call_s\": %.4f, \"session_bytes\": %lld, \"peak_bytes\": %lld, \"cpu\": ", (double)b->batch / median,
            b->first, (long long)fv_session_memory(b->session), (long long)fv_machine_memory_peak());
     cli_json_text(stdout, m.cpu);
     printf(", \"isa\": \"%s\", \"libraries\": ", m.isa);
     cli_json_text(stdout, m.libraries);
+    printf(", \"optimizer\": %s, \"samples_ms\": [", !b->train ? "null" : b->sgd ? "\"sgd\"" : "\"adamw\"");
+    for (long long i = 0; i < b->steps; i++) printf("%s%.4f", i ? ", " : "", b->times[i] * 1e3);
+    printf("], \"nivcsw\": [");
+    for (long long i = 0; i < b->steps; i++) printf("%s%ld", i ? ", " : "", b->switches[i]);
+    printf("]");
     if (b->shares) printf(", \"ops\": [");
     for (int i = 0; i < b->n_shares; i++) {
         const op_share *s = &b->shares[i];
@@ -212,7 +228,7 @@ static void print_text(const bench *b)
 
 static int read_settings(bench *b)
 {
-    static const char *const known[] = {"batch_size", "batch", "input", "dtype", "threads", "steps", "warmup", "classes", NULL};
+    static const char *const known[] = {"batch_size", "batch", "input", "dtype", "threads", "steps", "warmup", "classes", "optimizer", "kernel_table", NULL};
     cli *c = b->c;
     for (int i = 0; i < c->n_settings; i++) {
         bool ok = !strncmp(c->settings[i], "model_args", 10);
@@ -222,6 +238,9 @@ static int read_settings(bench *b)
     const char *dtype = cli_setting(c, "dtype");
     if (dtype && strcmp(dtype, "f32") && strcmp(dtype, "bf16")) return cli_usage(c, "dtype=%s: f32 or bf16", dtype);
     b->amp = dtype && !strcmp(dtype, "bf16");
+    const char *optimizer = cli_setting(c, "optimizer");
+    if (optimizer && strcmp(optimizer, "adamw") && strcmp(optimizer, "sgd")) return cli_usage(c, "optimizer=%s: adamw or sgd", optimizer);
+    b->sgd = optimizer && !strcmp(optimizer, "sgd");
     bool ok = cli_input(c, b->input) && cli_number(c, "batch", 1, 1 << 20, &b->batch) && cli_number(c, "batch_size", 1, 1 << 20, &b->batch) &&
               cli_number(c, "threads", 0, 1024, &b->threads) && cli_number(c, "steps", 1, 1000000, &b->steps) && cli_number(c, "warmup", 0, 1000000, &b->warmup);
     return ok ? EXIT_DONE : EXIT_USAGE;
@@ -239,7 +258,9 @@ static int run(cli *c)
     fv_machine_pin((int)b.threads);
     fv_status status = cli_model(c, c->words[0], &b.model);
     b.times = calloc((size_t)b.steps, sizeof *b.times);
-    if (status == FV_OK && (!b.times || !make_batch(&b))) status = FV_ERROR_NOMEM;
+    b.sorted = calloc((size_t)b.steps, sizeof *b.sorted);
+    b.switches = calloc((size_t)b.steps, sizeof *b.switches);
+    if (status == FV_OK && (!b.times || !b.sorted || !b.switches || !make_batch(&b))) status = FV_ERROR_NOMEM;
     if (status == FV_OK) status = measure(&b);
     if (status == FV_OK && cli_flag(c, "ops")) status = profile(&b);
     if (status == FV_OK && c->json) print_json(&b);
@@ -253,12 +274,16 @@ static int run(cli *c)
     free(b.images);
     free(b.labels);
     free(b.times);
+    free(b.sorted);
+    free(b.switches);
     free(b.shares);
     return code;
 }
 
 static const char *const flags[] = {"ops", NULL};
 const fv_command fv_command_bench = {
-    .name = "bench", .arguments = "MODEL train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [steps=20] [classes=N] [--ops] [--json]",
-    .about = "time of a training step or of inference", .help = "A training step is forward, backward, clipping and AdamW.\n--ops: time by operation and kernel.",
+    .name = "bench", .arguments = "MODEL train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [steps=20] [warmup=3] [optimizer=adamw|sgd] [classes=N] "
+                                  "[kernel_table=FILE] [--ops] [--json]",
+    .about = "time of a training step or of inference", .help = "A training step is forward, backward, clipping and AdamW; with optimizer=sgd SGD with momentum, without clipping.\n"
+            "kernel_table=FILE: choices of `fovea tune`. --ops: time by operation and kernel.",
     .flags = flags, .run = run};
