@@ -147,12 +147,18 @@ static void gather_weights(const state *s, const void *w, int64_t b, bool flip, 
         for (int c = 0; c < 16; c++) to[t * 16 + c] = number(w, s->weight_bf16, (b * 16 + c) * taps + (flip ? taps - 1 - t : t));
 }
 
+/* Scratch was planned for s->threads; small work is not worth waking anyone. */
+static int team(const state *s, const fvi_exec *x)
+{
+    return s->n * s->c * s->oh * s->ow * s->k * s->k < 100000 ? 1 : FVI_MIN(x->threads, s->threads);
+}
+
 static fv_status run_forward(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
-    (void)x;
     const state *s = p;
     const int64_t blocks = s->c / 16;
-#pragma omp parallel for num_threads(s->threads) if (s->threads > 1)
+    const int threads = team(s, x);
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int64_t i = 0; i < s->n * blocks; i++) {
         const int64_t b = i / s->n, n = i % s->n;       /* one channel block after the other: weights stay */
         float *mine = (float *)scratch + omp_get_thread_num() * (s->packed + weight_floats(s)), *w = mine + s->packed, bias[16];
@@ -168,10 +174,10 @@ static fv_status run_forward(void *p, void *const *in, void *const *out, void *s
 
 static fv_status run_dgrad(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
-    (void)x;
     const state *s = p;
     const int64_t blocks = s->c / 16;
-#pragma omp parallel for num_threads(s->threads) if (s->threads > 1)
+    const int threads = team(s, x);
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int64_t i = 0; i < s->n * blocks; i++) {
         const int64_t b = i / s->n, n = i % s->n;
         float *mine = (float *)scratch + omp_get_thread_num() * (s->packed + weight_floats(s)), *w = mine + s->packed;
@@ -188,12 +194,12 @@ static fv_status run_dgrad(void *p, void *const *in, void *const *out, void *scr
 
 static fv_status run_wgrad(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
-    (void)x;
     const state *s = p;
     const int64_t blocks = s->c / 16, taps = (int64_t)s->k * s->k;
+    const int threads = team(s, x);
     double *parts = scratch;                             /* [part][block][taps][16] */
     float *images = (float *)(parts + PARTS * s->c * taps);
-#pragma omp parallel for num_threads(s->threads) if (s->threads > 1) schedule(static, 1)
+#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
     for (int64_t i = 0; i < blocks * PARTS; i++) {
         const int64_t b = i / PARTS, part = i % PARTS;
         float *mine = images + omp_get_thread_num() * (s->packed + s->packed_dy);

@@ -14,12 +14,13 @@ typedef uint16_t h16u __attribute__((vector_size(32), aligned(2), may_alias));
 typedef uint32_t u16 __attribute__((vector_size(64)));
 #define INLINE static inline __attribute__((always_inline))
 
+/* Pixels of a forward tile; taps of the weight gradient that are summed together. */
 #if defined(__AVX512F__)
-enum { TILE = 14 };
+enum { TILE = 14, TAPS = 7 };
 #elif defined(__AVX2__)
-enum { TILE = 6 };                                       /* 16 registers of 8 floats */
+enum { TILE = 6, TAPS = 7 };                             /* 16 registers of 8 floats */
 #else
-enum { TILE = 3 };
+enum { TILE = 3, TAPS = 3 };
 #endif
 
 INLINE v16 load(const float *p)
@@ -72,6 +73,15 @@ INLINE void store_tile(const fvi_dw_image *to, int64_t i, int64_t j, int n, cons
     }
 }
 
+/* A tile of n pixels when so many are left. */
+#define REST(n)                                                                                      \
+    if (j + (n) <= to->w) {                                                                          \
+        v16 acc[TILE];                                                                               \
+        tile(x->data + (i * s * x->w + j * s) * 16, x->w * 16, w, start, k, s, (n), acc);            \
+        store_tile(to, i, j, (n), acc);                                                              \
+        j += (n);                                                                                    \
+    }
+
 INLINE void convolve(const fvi_dw_packed *x, const float *w, v16 start, int k, int s, const fvi_dw_image *to)
 {
     for (int64_t i = 0; i < to->h; i++) {
@@ -81,6 +91,9 @@ INLINE void convolve(const fvi_dw_packed *x, const float *w, v16 start, int k, i
             tile(x->data + (i * s * x->w + j * s) * 16, x->w * 16, w, start, k, s, TILE, acc);
             store_tile(to, i, j, TILE, acc);
         }
+        REST(TILE / 2)
+        if (TILE > 8) REST(4)
+        if (TILE > 4) REST(2)
         for (; j < to->w; j++) {
             v16 acc[TILE];
             tile(x->data + (i * s * x->w + j * s) * 16, x->w * 16, w, start, k, s, 1, acc);
@@ -88,6 +101,7 @@ INLINE void convolve(const fvi_dw_packed *x, const float *w, v16 start, int k, i
         }
     }
 }
+#undef REST
 
 void FVI_ISA_NAME(fvi_dw_convolve)(const fvi_dw_packed *x, const float *w, const float *bias, int k, int s, const fvi_dw_image *to)
 {
@@ -98,21 +112,31 @@ void FVI_ISA_NAME(fvi_dw_convolve)(const fvi_dw_packed *x, const float *w, const
     else convolve(x, w, start, k, s, to);
 }
 
-/* The taps kw0 .. kw0 + n - 1 of row kh, over the whole image. */
+/* The taps kw0 .. kw0 + n - 1 of row kh, over the whole image. Two chains a tap hide the latency of 64-byte vectors; the
+ * narrower ones have enough chains already, and no registers to spare. */
 INLINE void tap_row(const fvi_dw_packed *x, const fvi_dw_packed *dy, int kh, int kw0, int n, int s, double *dw)
 {
     const v16 zero = {0};
-    v16 even[8], odd[8];                                 /* two chains a tap hide the latency */
+    v16 even[8], odd[8];
+#if defined(__AVX512F__)
+    const bool two = true;
+#else
+    const bool two = false;
+#endif
     for (int t = 0; t < n; t++) even[t] = odd[t] = zero;
     for (int64_t i = 0; i < dy->h; i++) {
         const float *g = dy->data + i * dy->w * 16, *p = x->data + ((i * s + kh) * x->w + kw0) * 16;
         int64_t j = 0;
-        for (; j + 2 <= dy->w; j += 2, g += 32, p += 2 * s * 16) {
+        for (; two && j + 2 <= dy->w; j += 2, g += 32, p += 2 * s * 16) {
             const v16 a = load(g), b = load(g + 16);
             for (int t = 0; t < n; t++) even[t] += load(p + t * 16) * a;
             for (int t = 0; t < n; t++) odd[t] += load(p + (s + t) * 16) * b;
         }
-        if (j < dy->w)
+        for (; !two && j < dy->w; j++, g += 16, p += s * 16) {
+            const v16 a = load(g);
+            for (int t = 0; t < n; t++) even[t] += load(p + t * 16) * a;
+        }
+        if (two && j < dy->w)
             for (int t = 0; t < n; t++) even[t] += load(p + t * 16) * load(g);
     }
     for (int t = 0; t < n; t++) {
@@ -127,8 +151,8 @@ void FVI_ISA_NAME(fvi_dw_weight_gradient)(const fvi_dw_packed *x, const fvi_dw_p
         for (int kw = 0; kw < k;) {
             double *to = dw + (kh * k + kw) * 16;
             const int left = k - kw;
-            if (left >= 7) { tap_row(x, dy, kh, kw, 7, s, to); kw += 7; }
-            else if (left >= 5) { tap_row(x, dy, kh, kw, 5, s, to); kw += 5; }
+            if (TAPS >= 7 && left >= 7) { tap_row(x, dy, kh, kw, 7, s, to); kw += 7; }
+            else if (TAPS >= 7 && left >= 5) { tap_row(x, dy, kh, kw, 5, s, to); kw += 5; }
             else if (left >= 3) { tap_row(x, dy, kh, kw, 3, s, to); kw += 3; }
             else { tap_row(x, dy, kh, kw, 1, s, to); kw += 1; }
         }
