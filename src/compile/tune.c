@@ -303,7 +303,7 @@ static void write_by_op(const tuner *t, fvi_text *x, bool measured)
     }
 }
 
-static fv_status write_table(tuner *t, const char *path, const char *note, const fv_tune_result *r)
+static fv_status write_table(tuner *t, fvi_writer *w, const char *note, const fv_tune_result *r)
 {
     fvi_text x = {0};
     fvi_text_add(&x, "{\n  \"fovea\": \"%s\",\n  \"tuned\": ", fv_version());
@@ -320,7 +320,7 @@ static fv_status write_table(tuner *t, const char *path, const char *note, const
     const size_t bytes = x.length;
     char *text = fvi_text_take(&x);
     if (!text) return fvi_nomem(t->ctx);
-    const fv_status status = fvi_file_write(t->ctx, path, text, bytes);
+    const fv_status status = fvi_writer_write(w, text, bytes);
     fvi_free(text);
     return status;
 }
@@ -364,15 +364,19 @@ fv_status fv_tune(fv_context *ctx, const char *path, const char *name, const fv_
 {
     const fv_tune_options none = {0}, *o = options ? options : &none;
     fv_tune_result r = {0};
+    fvi_writer *w = NULL;
     tuner *t = fvi_calloc(1, sizeof *t);
     if (!t) return fvi_nomem(ctx);
     *t = (tuner){.face = {find}, .ctx = ctx, .name = name, .inputs = inputs, .n_in = n_in, .build = build, .user = user, .function = function, .amp = o->amp};
     fv_status status = n_in > FVI_COUNT(t->in) ? fvi_fail(ctx, FV_ERROR_INVALID, "%s: at most %d inputs", name, FVI_COUNT(t->in)) : FV_OK;
+    if (status == FV_OK) status = fvi_writer_open(ctx, path, &w);       /* now: not only when all is timed */
     if (status == FV_OK) status = collect_names(t);
     if (status == FV_OK) status = fill_inputs(t, in);
     if (status == FV_OK) status = time_candidates(t);
     if (status == FV_OK) status = decide(t, o->rounds > 0 ? o->rounds : 5, &r);
-    if (status == FV_OK) status = write_table(t, path, o->note ? o->note : name, &r);
+    if (status == FV_OK) status = write_table(t, w, o->note ? o->note : name, &r);
+    if (status == FV_OK) status = fvi_writer_commit(w);
+    else fvi_writer_abort(w);
     if (status == FV_OK) report(t, fn, fn_user);
     for (int i = 0; i < t->n_keys; i++) r.keys += t->keys[i].base >= 0;
     r.plans = t->plans;
