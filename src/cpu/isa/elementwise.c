@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loops over scalar expressions that the compiler vectorises (no branches, no library calls). exp: Cody-Waite reduction,
+ * degree-6 polynomial, relative error below 2e-7. erf: Abramowitz and Stegun 7.1.26 with the polynomial on exp, absolute
+ * error 1.5e-7; so GELU is within 3e-7. */
+#include "cpu/isa/elementwise.h"
+
+#include <math.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+/* Operands are read before the expression: a load under a condition would not vectorise. */
+#define EACH(name, loads, expr)                                                                                            \
+    void FVI_ISA_NAME(fvi_ew_##name)(const float *a, const float *b, const float *c, float *y, int64_t n, const float *k)  \
+    {                                                                                                                      \
+        (void)b, (void)c;                                                                                                  \
+        const float K0 = k[0], K1 = k[1];                                                                                  \
+        (void)K0, (void)K1;                                                                                                \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                              \
+            loads;                                                                                                         \
+            y[i] = (expr);                                                                                                 \
+        }                                                                                                                  \
+    }
+#define EACH1(name, expr) EACH(name, const float A = a[i], expr)
+#define EACH2(name, expr) EACH(name, const float A = a[i]; const float B = b[i], expr)
+#define EACH3(name, expr) EACH(name, const float A = a[i]; const float B = b[i]; const float C = c[i], expr)
+
+INLINE float power_of_two(float n)                       /* n integral, -126 .. 127 */
+{
+    const int32_t bits = ((int32_t)n + 127) * (1 << 23);
+    float f;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+INLINE float exp_of(float x)
+{
+    const float low = x < -87.0f ? -87.0f : x, v = low > 88.0f ? 88.0f : low;           /* NaN passes both */
+    const float n = (v * 1.44269504f + 12582912.0f) - 12582912.0f;
+    const float r = (v - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.3888889e-3f;
+    p = p * r + 8.3333333e-3f;
+    p = p * r + 4.1666667e-2f;
+    p = p * r + 1.6666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    const float safe = n == n ? n : 0;
+    const float e = p * power_of_two(safe);
+    return x < -87.0f ? 0.0f : x > 88.7f ? INFINITY : x != x ? x : e;
+}
+
+INLINE float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
+
+/* 1 - 2 / (exp(2x) + 1); near 0 that cancels, there the series. */
+INLINE float tanh_of(float x)
+{
+    const float q = x * x, series = x * (1.0f + q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f))));
+    const float whole = 1.0f - 2.0f / (exp_of(2.0f * x) + 1.0f);
+    return q < 0.09f ? series : whole;
+}
+
+/* P(|Z| > |x|) / 2 for a normal Z, times exp(x^2 / 2) it is a polynomial in t. */
+INLINE float tail_of(float x, float *density)
+{
+    const float z = fabsf(x) * 0.707106781f, t = 1.0f / (1.0f + 0.3275911f * z), e = exp_of(-z * z);
+    *density = e;
+    const float p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+    return 0.5f * p * e;
+}
+
+INLINE float cdf_of(float x, float *density)
+{
+    const float tail = tail_of(x, density);
+    return x > 0 ? 1.0f - tail : tail;
+}
+
+INLINE float gelu_of(float x)
+{
+    float e;
+    const float cdf = cdf_of(x, &e);
+    return x * cdf;
+}
+
+INLINE float gelu_slope(float x)
+{
+    float e;
+    const float cdf = cdf_of(x, &e);
+    return cdf + x * 0.398942280f * e;
+}
+
+INLINE float silu_slope(float x)
+{
+    const float s = sigmoid_of(x);
+    return s * (1.0f + x * (1.0f - s));
+}
+
+#define ROOT 0.7978845608f
+#define CUBE 0.044715f
+INLINE float gelu_tanh_of(float x) { return 0.5f * x * (1.0f + tanh_of(ROOT * (x + CUBE * x * x * x))); }
+INLINE float gelu_tanh_slope(float x)
+{
+    const float t = tanh_of(ROOT * (x + CUBE * x * x * x));
+    return 0.5f * (1.0f + t + x * (1.0f - t * t) * ROOT * (1.0f + 3.0f * CUBE * x * x));
+}
+
+EACH1(relu, A < 0 ? 0 : A)
+EACH2(relu_backward, B <= 0 ? 0 : A)
+EACH1(leaky_relu, A > 0 ? A : K0 * A)
+EACH2(leaky_relu_backward, B > 0 ? A : K0 * A)
+EACH1(silu, A * sigmoid_of(A))
+EACH2(silu_backward, A * silu_slope(B))
+EACH1(gelu, gelu_of(A))
+EACH2(gelu_backward, A * gelu_slope(B))
+EACH1(gelu_tanh, gelu_tanh_of(A))
+EACH2(gelu_tanh_backward, A * gelu_tanh_slope(B))
+EACH1(sigmoid, sigmoid_of(A))
+EACH2(sigmoid_backward, A * B * (1.0f - B))
+EACH1(tanh, tanh_of(A))
+EACH2(tanh_backward, A * (1.0f - B * B))
+EACH2(add, A + B)
+EACH2(sub, A - B)
+EACH2(mul, A * B)
+EACH2(div, A / B)
+EACH2(maximum, A > B || A != A ? A : B)
+EACH2(minimum, A < B || A != A ? A : B)
+EACH2(greater, A > B ? 1.0f : 0.0f)
+EACH2(equal, A == B ? 1.0f : 0.0f)
+EACH3(select, A != 0 ? B : C)
+EACH1(neg, -A)
+EACH1(abs, fabsf(A))
+EACH1(sign, (A > 0 ? 1.0f : 0.0f) - (A < 0 ? 1.0f : 0.0f))
+EACH1(exp, exp_of(A))
+EACH1(sqrt, sqrtf(A))
+EACH1(rsqrt, 1.0f / sqrtf(A))
+EACH1(square, A * A)
+EACH1(scale, A * K0)
+EACH1(offset, A + K0)
+EACH1(clamp, A < K0 ? K0 : A > K1 ? K1 : A)
+EACH2(lerp, K0 < 0.5f ? A + K0 * (B - A) : B - (B - A) * K1)
+
+void FVI_ISA_NAME(fvi_ew_widen)(const uint16_t *x, float *y, int64_t n)
+{
+    uint32_t *bits = (uint32_t *)(void *)y;
+    for (int64_t i = 0; i < n; i++) bits[i] = (uint32_t)x[i] << 16;
+}
+
+void FVI_ISA_NAME(fvi_ew_narrow)(const float *x, uint16_t *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t u;
+        memcpy(&u, x + i, 4);
+        const uint32_t rounded = (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
+        y[i] = (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
+    }
+}
