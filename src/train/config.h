@@ -14,7 +14,7 @@ typedef enum fvi_mode { FVI_MODE_AUTO, FVI_MODE_MAX, FVI_MODE_MIN } fvi_mode;
 
 typedef struct fvi_values {
     int64_t task, device, amp_dtype, data_format, optimizer, scheduler, monitor, mode, loss_name;   /* enums */
-    char *model, *data_root, *class_weights, *freeze, *validate_every, *save_every, *run, *run_root, *checkpoint_dir, *tensorboard_dir;
+    char *model, *data_root, *class_weights, *freeze, *validate_every, *save_every, *kernel_table, *run, *run_root, *checkpoint_dir, *tensorboard_dir;
     bool enable_amp, nesterov, drop_last;
     int64_t image_size, threads, workers, seed, batch_size, accumulation, max_steps, epochs, patience;
     int64_t pad_crop, warmup_iters, lr_decay_iters;

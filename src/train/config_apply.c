@@ -106,7 +106,7 @@ static const char *kind_words(const fvi_attr_def *d)
     switch (d->kind) {
     case FVI_ATTR_BOOL: return "true or false";
     case FVI_ATTR_INT: return "a whole number";
-    case FVI_ATTR_FLOAT: return d->count > 1 ? "a list of numbers" : "a number";
+    case FVI_ATTR_FLOAT: return d->count == 3 ? "a list of 3 numbers" : d->count == 2 ? "a list of 2 numbers" : "a number";
     case FVI_ATTR_DIMS: return "a list of whole numbers";
     default: return "text";
     }
@@ -137,7 +137,7 @@ static bool value_text(const fvi_attr_def *d, const fvi_json *v, fvi_text *t)
     if (v->kind == FVI_JSON_NUMBER && (!is_text || cadence)) return number_text(v, t);
     if (v->kind != FVI_JSON_ARRAY) return false;
     bool list = fvi_config_key_flags(d) & FVI_KEY_LIST;
-    if (!list && d->kind != FVI_ATTR_DIMS && d->count < 2) return false;
+    if (!list && d->kind != FVI_ATTR_DIMS && (d->count < 2 || v->count != d->count)) return false;
     for (const fvi_json *m = v->child; m; m = m->next) {
         if (m != v->child) fvi_text_add(t, ",");
         if (list && m->kind == FVI_JSON_STRING) fvi_text_raw(t, m->string, strlen(m->string));

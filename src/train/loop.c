@@ -234,7 +234,7 @@ fv_status fvi_trainer_validate(fv_trainer *t)
 fv_status fvi_trainer_save(fv_trainer *t)
 {
     fvi_texts texts = {.config = t->config_text, .classes = t->classes, .model = fv_model_name(t->model), .version = fv_version(),
-                       .cpu = fvi_cpu_model(), .kernel_table = "heuristic"};
+                       .cpu = fvi_cpu_model(), .kernel_table = t->run.table ? t->run.table : "shipped"};
     FVI_TRY(t->ctx, fvi_run_flush(&t->run));
     FVI_TRY(t->ctx, fvi_checkpoint_save(t->ctx, t->session, t->run.checkpoints, &t->position, &texts));
     t->saved_step = t->position.step;

@@ -71,6 +71,22 @@ static fv_status check_same(fvi_run *r, const fv_config *c, fv_run_mode mode)
     return FV_OK;
 }
 
+/* The table that the run was begun with, else the configured one. */
+static fv_status find_table(fvi_run *r, const fv_config *c)
+{
+    size_t bytes;
+    r->table_path = fvi_path_join(r->path, "kernels.json");
+    if (!r->table_path) return fvi_nomem(r->ctx);
+    if (!r->exists || !fvi_file_exists(r->table_path)) {
+        fvi_free(r->table_path);
+        r->table_path = NULL;
+        if (!c->v.kernel_table || r->exists) return FV_OK;
+        if (!(r->table_path = fvi_strdup(c->v.kernel_table))) return fvi_nomem(r->ctx);
+    }
+    FVI_TRY(r->ctx, fvi_file_read(r->ctx, r->table_path, 16 << 20, &r->table, &bytes));
+    return FV_OK;
+}
+
 fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out)
 {
     fv_status status = FV_OK;
@@ -102,7 +118,11 @@ fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, 
     }
     if (out->exists) FVI_TRY_DONE(ctx, status, check_same(out, c, mode));
     out->checkpoints = c->v.checkpoint_dir ? fvi_path_absolute(c->v.checkpoint_dir) : fvi_path_join(out->path, "checkpoints");
-    if (!out->checkpoints) status = fvi_nomem(ctx);
+    if (!out->checkpoints) {
+        status = fvi_nomem(ctx);
+        goto done;
+    }
+    FVI_TRY_DONE(ctx, status, find_table(out, c));
 done:
     if (status != FV_OK) fvi_run_close(out);
     return status;
@@ -218,6 +238,7 @@ fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, i
         FVI_TRY(r->ctx, write_text(r, "origins.json", fv_config_text(c, true)));
         FVI_TRY(r->ctx, write_text(r, "classes.txt", classes_text(data)));
         FVI_TRY(r->ctx, write_text(r, "environment.json", environment_text(r->ctx)));
+        if (r->table) FVI_TRY(r->ctx, write_text(r, "kernels.json", fvi_strdup(r->table)));
     }
     FVI_TRY(r->ctx, open_metrics(r, step));
     FVI_TRY(r->ctx, note_segment(r, c, step));
@@ -257,5 +278,7 @@ void fvi_run_close(fvi_run *r)
     fvi_free(r->path);
     fvi_free(r->checkpoints);
     fvi_free(r->changes);
+    fvi_free(r->table);
+    fvi_free(r->table_path);
     memset(r, 0, sizeof *r);
 }

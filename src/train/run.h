@@ -15,6 +15,8 @@ typedef struct fvi_run {
     bool exists;                         /* there was a run: it goes on */
     bool changed;                        /* ... with changed keys (--continue) */
     char *changes;                       /* which, in words */
+    char *table;                         /* text of the kernel table in use; NULL: the shipped heuristics */
+    char *table_path;                    /* where it is read from */
     FILE *metrics;
 } fvi_run;
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration: layers and their order, aliases, short forms, origins, the resolved form read back, and a table of
+ * mistakes with file, line, key and what was meant. */
+#include "test.h"
+
+#include "base/file.h"
+#include "train/config.h"
+
+#include <unistd.h>
+
+static bool put(const char *path, const char *text)
+{
+    return fvi_file_write(NULL, path, text, strlen(text)) == FV_OK;
+}
+
+/* The configuration of one file text and settings; NULL and the message otherwise. */
+static fv_config *load(const char *text, int n, const char *const *settings, char message[1024])
+{
+    fv_context *ctx = fv_context_create();
+    fv_config *c = NULL;
+    static fv_context *kept;
+    fv_context_destroy(kept);
+    kept = ctx;                                          /* lives as long as the configuration */
+    message[0] = 0;
+    if (text && !put("c.json", text)) return NULL;
+    if (fv_config_create(ctx, text ? "c.json" : NULL, n, settings, &c) != FV_OK) snprintf(message, 1024, "%s", fv_error_message(ctx));
+    return c;
+}
+
+#define SETTINGS(...) ((const char *const[]){__VA_ARGS__})
+#define COUNT(...) (int)(sizeof SETTINGS(__VA_ARGS__) / sizeof(char *))
+#define LOAD(text, ...) load((text), COUNT(__VA_ARGS__), SETTINGS(__VA_ARGS__), message)
+
+static const char base[] =
+    "{ // comment\n"
+    " \"model\": \"resnet18\", \"model_args\": {\"stem\": \"imagenet\"},\n"
+    " \"data\": {\"root\": \"pictures\", \"workers\": 2},\n"
+    " \"batch_size\": 16, \"betas\": [0.8, 0.99], \"milestones\": [1, 2, 3],\n"
+    " \"augment\": {\"pad_crop\": 4, \"horizontal_flip\": {\"p\": 0.25}},\n"
+    " \"validate_every\": 50, \"save_every\": \"2 epochs\", \"freeze\": [\"conv1\", \"layer1\"],\n"
+    " \"loss\": {\"label_smoothing\": 0.1, \"class_weights\": [1, 2.5]},\n"
+    " \"variants\": {\n"
+    "  \"big\": {\"batch_size\": 64, \"model_args\": {\"zero_init_residual\": true}, \"augment\": null},\n"
+    "  \"slow\": {\"learning_rate\": 1e-5, \"batch_size\": 8, \"model_args\": {\"stem\": \"cifar\"}},\n"
+    " },\n}\n";
+
+static void file_values(void)
+{
+    char message[1024], cwd[512], want[700];
+    fv_config *c = load(base, 0, NULL, message);
+    CHECK_MSG(c, "%s", message);
+    CHECK(getcwd(cwd, sizeof cwd) != NULL);
+    snprintf(want, sizeof want, "%s/pictures", cwd);
+    CHECK_STR(c->v.data_root, want);                     /* from the folder of the file, absolute */
+    CHECK_EQ(c->v.batch_size, 16);
+    CHECK_EQ(c->v.workers, 2);
+    CHECK_CLOSE(c->v.betas[1], .99, 0);
+    CHECK_EQ(c->v.milestones.n, 3);
+    CHECK_EQ(c->v.pad_crop, 4);
+    CHECK_CLOSE(c->v.horizontal_flip, .25, 0);
+    CHECK_STR(c->v.validate_every, "50");
+    CHECK_STR(c->v.save_every, "2 epochs");
+    CHECK_STR(c->v.freeze, "conv1,layer1");
+    CHECK_STR(c->v.class_weights, "1,2.5");
+    CHECK_EQ(c->v.epochs, 30);                           /* neither epochs nor max_steps */
+    CHECK_STR(c->stem, "c");
+    fv_config_destroy(c);
+}
+
+static void order_of_layers(void)
+{
+    char message[1024];
+    fv_config *c = LOAD(base, "learning_rate=0.5", "+slow", "+big", "seed=4");
+    CHECK_MSG(c, "%s", message);
+    CHECK_EQ(c->v.batch_size, 64);                       /* the later variant wins */
+    CHECK_CLOSE(c->v.learning_rate, .5, 0);              /* key=value wins over variants wherever it stands */
+    CHECK_EQ(c->v.pad_crop, 0);                          /* null on a group: defaults */
+    CHECK_CLOSE(c->v.horizontal_flip, 0, 0);
+    CHECK_STR(c->variants, "slow.big");
+    char *args = fvi_config_model_args(c), *origins = fv_config_text(c, true);
+    CHECK_STR(args, "{\"stem\": \"cifar\", \"zero_init_residual\": true}");
+    CHECK_HAS(origins, "\"batch_size\": \"c.json:9 (variant big)\"");
+    CHECK_HAS(origins, "\"learning_rate\": \"command line\"");
+    CHECK_HAS(origins, "\"gamma\": \"default\"");
+    CHECK_HAS(origins, "\"pad_crop\": \"default\"");
+    fvi_free(args);
+    fvi_free(origins);
+    fv_config_destroy(c);
+}
+
+static void command_line_forms(void)
+{
+    char message[1024], cwd[512], want[700];
+    fv_config *c = LOAD(NULL, "model=resnet34", "data=here", "betas=0.7,0.8", "augment={\"pad_crop\": 2, \"horizontal_flip\": 0.5}", "early_stop=4",
+                        "model_args.stem=cifar", "model_args.zero_init_residual=true", "freeze=all_but_head", "imgsz=64", "workers=0", "lr=0.25",
+                        "validate_every=1 epoch", "max_steps=7", "normalize.mean=0.5", "momentum=null", "milestones=[3,4]");
+    CHECK_MSG(c, "%s", message);
+    CHECK(getcwd(cwd, sizeof cwd) != NULL);
+    snprintf(want, sizeof want, "%s/here", cwd);
+    CHECK_STR(c->v.data_root, want);
+    CHECK_CLOSE(c->v.betas[0], .7, 0);
+    CHECK_EQ(c->v.pad_crop, 2);
+    CHECK_EQ(c->v.patience, 4);
+    CHECK_EQ(c->v.image_size, 64);
+    CHECK_EQ(c->v.workers, 0);
+    CHECK_CLOSE(c->v.learning_rate, .25, 0);
+    CHECK_EQ(c->v.max_steps, 7);
+    CHECK_EQ(c->v.epochs, 0);
+    CHECK_CLOSE(c->v.mean[2], .5, 0);
+    CHECK_CLOSE(c->v.momentum, .9, 0);
+    CHECK_EQ(c->v.milestones.n, 2);
+    fv_config_destroy(c);
+}
+
+static void resolved_form_reads_back(void)
+{
+    char message[1024];
+    fv_config *c = LOAD(base, "+slow", "max_steps=12"), *again = NULL;
+    CHECK_MSG(c, "%s", message);
+    char *text = fv_config_text(c, false);
+    CHECK_MSG(fvi_config_from_text(c->ctx, "resolved", text, 0, NULL, &again) == FV_OK, "%s", fv_error_message(c->ctx));
+    char *second = fv_config_text(again, false), *difference = fvi_config_difference(c, again);
+    CHECK_STR(second, text);
+    CHECK_STR(difference, "");
+    fvi_free(difference);
+    again->v.batch_size = 99;
+    again->v.threads = 3;                                /* of the machine: no difference */
+    again->model_args.count = 0;
+    difference = fvi_config_difference(c, again);
+    CHECK_STR(difference, "batch_size (8, now 99), model_args ({\"stem\": \"cifar\"}, now {})");
+    fvi_free(difference);
+    fvi_free(text);
+    fvi_free(second);
+    fv_config_destroy(again);
+    fv_config_destroy(c);
+}
+
+static void well_known_example(void)
+{
+    char message[1024];
+    fv_config *c = load("{\"model\": \"resnet18\", \"checkpoint_dir\": \"ckpt\", \"tensorboard_dir\": \"tb\", \"device\": \"auto\", \"enable_amp\": true,\n"
+                        "\"enable_compile\": false, \"enable_cudnn_benchmark\": true, \"learning_rate\": 1, \"max_learning_rate\": 1e-3, \"betas\": [0.9, 0.999],\n"
+                        "\"eps\": 1e-8, \"weight_decay\": 0.05, \"max_steps\": 1000, \"max_grad_norm\": 1.0, \"save_every\": 100,\n"
+                        "\"gradient_accumulation_steps\": 4, \"batch_size\": 32, \"scheduler\": \"warmup_cosine\", \"warmup_iters\": 500, \"min_lr\": 1e-4,\n"
+                        "\"lr_decay_iters\": 1000}", 0, NULL, message);
+    CHECK_MSG(c, "%s", message);
+    CHECK_CLOSE(c->v.max_learning_rate, 1e-3, 0);
+    CHECK_EQ(c->v.accumulation, 4);
+    fv_config_destroy(c);
+}
+
+static void mistakes_in_files(void)
+{
+    static const struct { const char *text, *message; } cases[] = {
+        {"{\n \"batchsize\": 3}", "c.json:2: batchsize: unknown key; did you mean \"batch_size\"?"},
+        {"{\"zzzzzzzzzz\": 3}", "c.json:1: zzzzzzzzzz: unknown key, nothing known is near"},
+        {"{\"pad_crop\": 3}", "did you mean \"augment.pad_crop\"?"},
+        {"{\"data\": {\"rot\": \"x\"}}", "c.json:1: data.rot: unknown key; did you mean \"data.root\"?"},
+        {"{\"batch_size\": \"32\"}", "c.json:1: batch_size: wrong type, a whole number is wanted"},
+        {"{\"batch_size\": 1.5}", "c.json:1: batch_size: \"1.5\" is not a whole number"},
+        {"{\"batch_size\": 0}", "c.json:1: batch_size: 0 is out of range"},
+        {"{\"batch_size\": true}", "wrong type"},
+        {"{\"batch_size\": [1, 2]}", "wrong type"},
+        {"{\"batch_size\": {\"p\": 1}}", "wrong type"},
+        {"{\"enable_amp\": 1}", "c.json:1: enable_amp: wrong type, true or false is wanted"},
+        {"{\"betas\": [0.9]}", "c.json:1: betas: wrong type, a list of 2 numbers is wanted"},
+        {"{\"betas\": [0.9, 1.5]}", "c.json:1: betas: 1.5 is out of range"},
+        {"{\"betas\": [0.9, \"a\"]}", "wrong type, a list of 2 numbers"},
+        {"{\"optimizer\": \"adamww\"}", "c.json:1: optimizer: unknown value \"adamww\"; did you mean \"adamw\"?"},
+        {"{\"model\": \"resnet81\"}", "c.json:1: model: unknown model \"resnet81\"; did you mean \"resnet18\"?"},
+        {"{\"model\": 18}", "c.json:1: model: wrong type, text is wanted"},
+        {"{\"model\": \"resnet18\",\n\"model_args\": {\n\"stam\": \"cifar\"}}", "c.json:3: unknown argument stam of model resnet18; did you mean \"stem\"?"},
+        {"{\"model_args\": 3}", "c.json:1: model_args: an object is wanted"},
+        {"{\"augment\": {\"horizontal_flip\": {\"q\": 1}}}", "augment.horizontal_flip.q: unknown key"},
+        {"{\"augment\": {\"horizontal_flip\": 1.5}}", "c.json:1: augment.horizontal_flip: 1.5 is out of range"},
+        {"{\"augment\": 3}", "augment: wrong type, an object is wanted"},
+        {"{\"validate_every\": \"3 weeks\"}", "validate_every: \"3 weeks\" is neither a number of updates nor \"1 epoch\""},
+        {"{\"save_every\": 0}", "save_every: \"0\" is neither"},
+        {"{\"batch_size\": 3, \"batch\": 4}", "batch and batch_size are the same key; give one of them"},
+        {"{\"device\": \"cuda\"}", "c.json:1: device: this fovea has no CUDA; set device=cpu"},
+        {"{\"enable_amp\": true, \"amp_dtype\": \"fp16\"}", "set amp_dtype=bf16"},
+        {"{\"nesterov\": true, \"momentum\": 0, \"optimizer\": \"sgd\"}", "Nesterov needs a momentum"},
+        {"{\"scheduler\": \"multi_step\"}", "multi_step needs milestones"},
+        {"{\"min_lr\": 1, \"learning_rate\": 0.1}", "min_lr 1 is above the peak 0.1"},
+        {"{\"warmup_iters\": 500, \"lr_decay_iters\": 400}", "lr_decay_iters: 400 is not above warmup_iters 500"},
+        {"{\"pretrained\": \"w.pth\"}", "c.json:1: pretrained: this version of fovea does not have it yet"},
+        {"{\"variants\": {\"a\": {\"variants\": {}}}}", NULL},
+        {"{\"variants\": 3}", "c.json:1: variants: an object of named overlays is wanted"},
+        {"[]", "c.json:1: an object is wanted"},
+        {"{\"seed\": 1,\n\n\"seed\": 2}", "c.json:3"},
+        {"{\"seed\": 1", "c.json:1: the file ends inside"},
+        {"", "c.json:1: the file is empty"},
+        {"{\"seed\": 9007199254740993}", "seed"},
+        {"{\"seed\": -1}", "c.json:1: seed: -1 is out of range"},
+    };
+    char message[1024];
+    for (int i = 0; i < FVI_COUNT(cases); i++) {
+        fv_config *c = load(cases[i].text, 0, NULL, message);
+        if (cases[i].message) {
+            CHECK_MSG(!c, "accepted: %s", cases[i].text);
+            CHECK_HAS(message, cases[i].message);
+        }
+        fv_config_destroy(c);
+    }
+}
+
+static void mistakes_on_the_command_line(void)
+{
+    static const struct { const char *setting, *message; } cases[] = {
+        {"batchsize=3", "batchsize: unknown key; did you mean \"batch_size\"?"},
+        {"batch_size=many", "batch_size: \"many\" is not a whole number"},
+        {"batch_size=0", "batch_size: 0 is out of range"},
+        {"enable_amp=maybe", "enable_amp: \"maybe\" is neither true nor false"},
+        {"optimizer=adamww", "did you mean \"adamw\"?"},
+        {"+bigg", "c.json has no variant \"bigg\"; did you mean \"+big\"?"},
+        {"+batch_size=3", "a variant is +name; for a value write batch_size=3 without the plus"},
+        {"=3", "\"=3\" is neither key=value nor +variant"},
+        {"word", "\"word\" is neither key=value nor +variant"},
+        {"augment={\"pad\": 3}", "augment.pad: unknown key; did you mean"},
+        {"augment={", "augment:1: the file ends inside"},
+        {"augment=3", "augment"},
+        {"model_args.stem=cifer", "did you mean \"cifar\"?"},
+        {"model_args.depth=3", "unknown argument depth"},
+        {"betas=0.9,", "betas"},
+        {"device=cuda", "device: this fovea has no CUDA; set device=cpu"},
+    };
+    char message[1024];
+    for (int i = 0; i < FVI_COUNT(cases); i++) {
+        fv_config *c = load(base, 1, &cases[i].setting, message);
+        CHECK_MSG(!c, "accepted: %s", cases[i].setting);
+        CHECK_HAS(message, cases[i].message);
+    }
+    fv_config *c = LOAD(base, "batch=3", "batch_size=4");
+    CHECK(!c);
+    CHECK_HAS(message, "batch_size and batch are the same key");
+    fv_context *ctx = fv_context_create();
+    CHECK_EQ(fv_config_create(ctx, "absent.json", 0, NULL, &c), FV_ERROR_CONFIG);
+    CHECK_HAS(fv_error_message(ctx), "configuration absent.json does not exist");
+    fv_context_destroy(ctx);
+}
+
+static void every_key_is_described(void)
+{
+    const char *name, *help;
+    char *fallback;
+    int n = 0;
+    for (; (name = fv_config_key(n, &help, &fallback)); n++) {
+        CHECK_MSG(help && *help, "%s has no help", name);
+        CHECK_MSG(fallback != NULL, "%s has no default", name);
+        fv_text_free(fallback);
+    }
+    CHECK(n > 40);
+    CHECK(fv_config_key(-1, NULL, NULL) == NULL);
+}
+
+TEST_MAIN(CASE(file_values), CASE(order_of_layers), CASE(command_line_forms), CASE(resolved_form_reads_back), CASE(well_known_example),
+          CASE(mistakes_in_files), CASE(mistakes_on_the_command_line), CASE(every_key_is_described))
