@@ -231,7 +231,7 @@ typedef struct run {
     bool quiet;
 } run;
 
-static void complain(const run *r, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void complain(const run *r, const char *fmt, ...)
 {
     char text[400];
     va_list args;
