@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution, forward and both gradients: groups = C = O, square odd kernels up to 11, stride 1 and 2, f32 and
  * bf16, channels-last or blocked by 16. The gradient of the input is the forward pass over the output's gradient, spread
- * by the stride, with flipped weights. The weight gradient sums images in four fixed parts, in double between images, so
- * it does not depend on the number of threads. Weights are plain (C, 1, k, k). */
+ * by the stride, with flipped weights. The weight gradient sums images in parts that depend on the shape only, in double
+ * between images, so it does not depend on the number of threads. Weights are plain (C, 1, k, k). */
 #include "cpu/isa/depthwise.h"
 
 #include "ops/conv2d.h"
 
 #include <omp.h>
 
-enum { PARTS = 4, MAX_KERNEL = 11 };
+enum { GROUP = 6, MAX_KERNEL = 11 };    /* channel blocks that one thread takes together */
 
 typedef struct state {
     int64_t n, c, h, w, oh, ow;        /* of x and y */
@@ -17,11 +17,11 @@ typedef struct state {
     int k, s;
     fvi_layout layout;
     bool bf16, weight_bf16, bias_bf16, has_bias;
-    int64_t packed, packed_dy;         /* floats of one thread's packed images */
+    int64_t memory;                    /* floats of one thread */
+    int64_t parts, groups;             /* of images and of channel blocks: tasks of the weight gradient */
     int threads;
-    void (*pack)(const fvi_dw_image *, const fvi_dw_packed *, int64_t, int64_t, int64_t);
-    void (*convolve)(const fvi_dw_packed *, const float *, const float *, int, int, const fvi_dw_image *);
-    void (*weight_gradient)(const fvi_dw_packed *, const fvi_dw_packed *, int, int, double *);
+    void (*convolve)(const fvi_dw_image *, const fvi_dw_image *, const fvi_dw_frame *, const float *, const float *, float *);
+    void (*weight_gradient)(const fvi_dw_image *, const fvi_dw_image *, const fvi_dw_frame *, double *, float *);
 } state;
 
 static bool real(fv_dtype d) { return d == FV_F32 || d == FV_BF16; }
@@ -77,14 +77,20 @@ static fv_status make(const fvi_query *q, const fvi_type *x, const fvi_type *y, 
     *s = (state){.n = x->dim[0], .c = x->dim[1], .h = x->dim[2], .w = x->dim[3], .oh = y->dim[2], .ow = y->dim[3], .pad_h = a->padding[0],
                  .pad_w = a->padding[1], .k = (int)k, .s = (int)a->stride[0], .layout = layout, .bf16 = x->dtype == FV_BF16,
                  .threads = FVI_MAX(q->env->threads, 1)};
-    s->pack = FVI_ISA_PICK(q->env->isa, fvi_dw_pack);
     s->convolve = FVI_ISA_PICK(q->env->isa, fvi_dw_convolve);
     s->weight_gradient = FVI_ISA_PICK(q->env->isa, fvi_dw_weight_gradient);
     *out = s;
     return FV_OK;
 }
 
-static int64_t weight_floats(const state *s) { return FVI_ALIGN_UP((int64_t)s->k * s->k * 16 + 16, 16); }
+/* Floats of all the weights, then of each thread's memory. */
+static int64_t weight_floats(const state *s) { return s->c * s->k * s->k; }
+
+static void finish(state *s, int64_t h, int64_t w, int stride, size_t *scratch)
+{
+    s->memory = FVI_ALIGN_UP(fvi_dw_floats(h, w, s->k, stride), 16);
+    *scratch = (size_t)(weight_floats(s) + s->threads * s->memory) * sizeof(float);
+}
 
 static fv_status prepare_forward(const fvi_query *q, void **out, size_t *scratch)
 {
@@ -93,8 +99,7 @@ static fv_status prepare_forward(const fvi_query *q, void **out, size_t *scratch
     s->weight_bf16 = q->in[1].dtype == FV_BF16;
     s->has_bias = q->n_in > 2;
     s->bias_bf16 = s->has_bias && q->in[2].dtype == FV_BF16;
-    s->packed = (s->h + 2 * s->pad_h + s->s) * (s->w + 2 * s->pad_w + s->s) * 16;
-    *scratch = (size_t)s->threads * (size_t)(s->packed + weight_floats(s)) * sizeof(float);
+    finish(s, s->oh, s->ow, s->s, scratch);
     *out = s;
     return FV_OK;
 }
@@ -104,8 +109,7 @@ static fv_status prepare_dgrad(const fvi_query *q, void **out, size_t *scratch)
     state *s = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->out[0], &q->in[0], q->in[1].dim[2], q->out_layout[0], &s));
     s->weight_bf16 = q->in[1].dtype == FV_BF16;
-    s->packed = (s->h + s->k + s->s) * (s->w + s->k + s->s) * 16;
-    *scratch = (size_t)s->threads * (size_t)(s->packed + weight_floats(s)) * sizeof(float);
+    finish(s, s->h, s->w, 1, scratch);
     *out = s;
     return FV_OK;
 }
@@ -115,9 +119,11 @@ static fv_status prepare_wgrad(const fvi_query *q, void **out, size_t *scratch)
     const fvi_conv2d_attr *a = q->node->attr;
     state *s = NULL;
     FVI_TRY(q->env->ctx, make(q, &q->in[0], &q->in[1], a->kernel[0], q->in_layout[0], &s));
-    s->packed = (s->h + 2 * s->pad_h + s->s) * (s->w + 2 * s->pad_w + s->s) * 16;
-    s->packed_dy = s->oh * s->ow * 16;
-    *scratch = (size_t)s->threads * (size_t)(s->packed + s->packed_dy) * sizeof(float) + (size_t)(PARTS * s->c * s->k * s->k) * sizeof(double);
+    const int64_t blocks = s->c / 16;
+    s->groups = (blocks + GROUP - 1) / GROUP;
+    s->parts = FVI_MIN(s->n, FVI_MAX(16 / s->groups, 4));
+    finish(s, s->oh, s->ow, s->s, scratch);
+    *scratch = (size_t)(s->threads * s->memory) * sizeof(float) + (size_t)(s->parts * s->c * s->k * s->k) * sizeof(double);
     *out = s;
     return FV_OK;
 }
@@ -153,42 +159,40 @@ static int team(const state *s, const fvi_exec *x)
     return s->n * s->c * s->oh * s->ow * s->k * s->k < 100000 ? 1 : FVI_MIN(x->threads, s->threads);
 }
 
+/* dx(i) sums dy(o) with o s = i + pad - kh: dy spread by s, shifted by k - 1 - pad, then stride 1 with flipped weights. */
+static void convolve_all(const state *s, void *const *in, void *const *out, float *weights, bool gradient, int threads)
+{
+    const int64_t blocks = s->c / 16, taps = (int64_t)s->k * s->k;
+    const fvi_dw_frame f = gradient ? (fvi_dw_frame){s->k - 1 - s->pad_h, s->k - 1 - s->pad_w, s->s, s->k, 1}
+                                    : (fvi_dw_frame){s->pad_h, s->pad_w, 1, s->k, s->s};
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        float *memory = weights + weight_floats(s) + omp_get_thread_num() * s->memory;
+#pragma omp for schedule(static)
+        for (int64_t b = 0; b < blocks; b++) gather_weights(s, in[1], b, gradient, weights + b * taps * 16);
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < s->n * blocks; i++) {
+            const int64_t n = i / blocks, b = i % blocks;
+            const fvi_dw_image x = image(s, in[0], n, b, s->h, s->w), y = image(s, out[0], n, b, s->oh, s->ow);
+            const fvi_dw_image dy = image(s, in[0], n, b, s->oh, s->ow), dx = image(s, out[0], n, b, s->h, s->w);
+            float bias[16];
+            for (int c = 0; s->has_bias && c < 16; c++) bias[c] = number(in[2], s->bias_bf16, b * 16 + c);
+            s->convolve(gradient ? &dy : &x, gradient ? &dx : &y, &f, weights + b * taps * 16, s->has_bias ? bias : NULL, memory);
+        }
+    }
+}
+
 static fv_status run_forward(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
     const state *s = p;
-    const int64_t blocks = s->c / 16;
-    const int threads = team(s, x);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t i = 0; i < s->n * blocks; i++) {
-        const int64_t b = i / s->n, n = i % s->n;       /* one channel block after the other: weights stay */
-        float *mine = (float *)scratch + omp_get_thread_num() * (s->packed + weight_floats(s)), *w = mine + s->packed, bias[16];
-        gather_weights(s, in[1], b, false, w);
-        for (int c = 0; s->has_bias && c < 16; c++) bias[c] = number(in[2], s->bias_bf16, b * 16 + c);
-        const fvi_dw_packed packed = {mine, s->h + 2 * s->pad_h, s->w + 2 * s->pad_w};
-        const fvi_dw_image from = image(s, in[0], n, b, s->h, s->w), to = image(s, out[0], n, b, s->oh, s->ow);
-        s->pack(&from, &packed, s->pad_h, s->pad_w, 1);
-        s->convolve(&packed, w, s->has_bias ? bias : NULL, s->k, s->s, &to);
-    }
+    convolve_all(s, in, out, scratch, false, team(s, x));
     return FV_OK;
 }
 
 static fv_status run_dgrad(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
     const state *s = p;
-    const int64_t blocks = s->c / 16;
-    const int threads = team(s, x);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t i = 0; i < s->n * blocks; i++) {
-        const int64_t b = i / s->n, n = i % s->n;
-        float *mine = (float *)scratch + omp_get_thread_num() * (s->packed + weight_floats(s)), *w = mine + s->packed;
-        gather_weights(s, in[1], b, true, w);
-        /* dx(i) sums dy(o) with o s = i + pad - kh: dy spread by s, shifted by k - 1 - pad, then stride 1 */
-        const fvi_dw_packed packed = {mine, s->h + s->k - 1, s->w + s->k - 1};
-        fvi_dw_image from = image(s, in[0], n, b, s->oh, s->ow);
-        const fvi_dw_image to = image(s, out[0], n, b, s->h, s->w);
-        s->pack(&from, &packed, s->k - 1 - s->pad_h, s->k - 1 - s->pad_w, s->s);
-        s->convolve(&packed, w, NULL, s->k, 1, &to);
-    }
+    convolve_all(s, in, out, scratch, true, team(s, x));
     return FV_OK;
 }
 
@@ -197,29 +201,31 @@ static fv_status run_wgrad(void *p, void *const *in, void *const *out, void *scr
     const state *s = p;
     const int64_t blocks = s->c / 16, taps = (int64_t)s->k * s->k;
     const int threads = team(s, x);
+    const fvi_dw_frame f = {s->pad_h, s->pad_w, 1, s->k, s->s};
     double *parts = scratch;                             /* [part][block][taps][16] */
-    float *images = (float *)(parts + PARTS * s->c * taps);
-#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
-    for (int64_t i = 0; i < blocks * PARTS; i++) {
-        const int64_t b = i / PARTS, part = i % PARTS;
-        float *mine = images + omp_get_thread_num() * (s->packed + s->packed_dy);
-        double *dw = parts + (part * blocks + b) * taps * 16;
-        memset(dw, 0, (size_t)taps * 16 * sizeof *dw);
-        for (int64_t n = s->n * part / PARTS; n < s->n * (part + 1) / PARTS; n++) {
-            const fvi_dw_packed packed = {mine, s->h + 2 * s->pad_h, s->w + 2 * s->pad_w}, gradient = {mine + s->packed, s->oh, s->ow};
-            const fvi_dw_image from = image(s, in[0], n, b, s->h, s->w), dy = image(s, in[1], n, b, s->oh, s->ow);
-            s->pack(&from, &packed, s->pad_h, s->pad_w, 1);
-            s->pack(&dy, &gradient, 0, 0, 1);
-            s->weight_gradient(&packed, &gradient, s->k, s->s, dw);
+    float *memory = (float *)(parts + s->parts * s->c * taps), *to = out[0];
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < s->parts * s->groups; i++) {
+            const int64_t part = i / s->groups, first = i % s->groups * GROUP, end = FVI_MIN(first + GROUP, blocks);
+            double *dw = parts + part * blocks * taps * 16;
+            memset(dw + first * taps * 16, 0, (size_t)((end - first) * taps * 16) * sizeof *dw);
+            for (int64_t n = s->n * part / s->parts; n < s->n * (part + 1) / s->parts; n++)
+                for (int64_t b = first; b < end; b++) {
+                    const fvi_dw_image from = image(s, in[0], n, b, s->h, s->w), dy = image(s, in[1], n, b, s->oh, s->ow);
+                    s->weight_gradient(&from, &dy, &f, dw + b * taps * 16, memory + omp_get_thread_num() * s->memory);
+                }
         }
+#pragma omp for schedule(static)
+        for (int64_t b = 0; b < blocks; b++)
+            for (int64_t t = 0; t < taps; t++) {
+                double sum[16] = {0};
+                for (int64_t part = 0; part < s->parts; part++)
+                    for (int c = 0; c < 16; c++) sum[c] += parts[((part * blocks + b) * taps + t) * 16 + c];
+                for (int c = 0; c < 16; c++) to[(b * 16 + c) * taps + t] = (float)sum[c];
+            }
     }
-    float *to = out[0];
-    for (int64_t c = 0; c < s->c; c++)
-        for (int64_t t = 0; t < taps; t++) {
-            double sum = 0;
-            for (int64_t part = 0; part < PARTS; part++) sum += parts[((part * blocks + c / 16) * taps + t) * 16 + c % 16];
-            to[c * taps + t] = (float)sum;
-        }
     return FV_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution on 16 channels at a time: a padded image of one channel block is packed to f32 (rows of pixels of
- * 16 floats), then convolved from there. All three passes are made of these four functions. */
+/* Depthwise convolution on 16 channels of one image at a time. Rows of the padded image are packed to f32 (pixels of 16
+ * floats) just before they are needed, in a ring that holds as many as the kernel is high, so that the multiply-adds
+ * read the first cache only. */
 #ifndef FVI_ISA_DEPTHWISE_H
 #define FVI_ISA_DEPTHWISE_H
 
@@ -8,14 +9,26 @@
 
 /* An image of 16 channels inside a tensor: f32 or bf16, `pixel` and `row` in elements. */
 typedef struct fvi_dw_image { void *data; bool bf16; int64_t h, w, pixel, row; } fvi_dw_image;
-/* A packed image: h x w pixels of 16 floats. */
-typedef struct fvi_dw_packed { float *data; int64_t h, w; } fvi_dw_packed;
 
-/* Writes `from` into `to` at (top, left), its pixels `step` apart; everything else becomes zero. */
-FVI_ISA_DECLARE(void, fvi_dw_pack, (const fvi_dw_image *from, const fvi_dw_packed *to, int64_t top, int64_t left, int64_t step))
+/* How the source lies in the padded image: its pixels `step` apart from (top, left) on, zero elsewhere; kernel and stride
+ * that run over it. */
+typedef struct fvi_dw_frame { int64_t top, left, step; int k, s; } fvi_dw_frame;
+
+/* Rows of the result that the weight gradient takes together. */
+static inline int64_t fvi_dw_band(int64_t h, int64_t w) { return FVI_MIN(h, FVI_MAX(64 / w, 1)); }
+/* Floats of memory that a result of h x w needs: the ring and a row of zeros; for the weight gradient also rows of dy and
+ * sums. */
+static inline int64_t fvi_dw_floats(int64_t h, int64_t w, int k, int s)
+{
+    const int64_t band = fvi_dw_band(h, w);
+    return (((band - 1) * s + k + 1) * ((w - 1) * s + k) + band * w + (int64_t)k * k) * 16;
+}
+
 /* to(i, j) = bias + sum over kh, kw of x(i s + kh, j s + kw) w(kh, kw); w is [k][k][16], bias 16 floats or NULL. */
-FVI_ISA_DECLARE(void, fvi_dw_convolve, (const fvi_dw_packed *x, const float *w, const float *bias, int k, int s, const fvi_dw_image *to))
+FVI_ISA_DECLARE(void, fvi_dw_convolve, (const fvi_dw_image *x, const fvi_dw_image *to, const fvi_dw_frame *f, const float *w,
+                                        const float *bias, float *memory))
 /* dw [k][k][16] += sum over i, j of x(i s + kh, j s + kw) dy(i, j). */
-FVI_ISA_DECLARE(void, fvi_dw_weight_gradient, (const fvi_dw_packed *x, const fvi_dw_packed *dy, int k, int s, double *dw))
+FVI_ISA_DECLARE(void, fvi_dw_weight_gradient, (const fvi_dw_image *x, const fvi_dw_image *dy, const fvi_dw_frame *f, double *dw,
+                                               float *memory))
 
 #endif
