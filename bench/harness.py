@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running programs one at a time, noticing what disturbs them, and the statistics of what they say. For bench/run.py."""
+
+import json
+import math
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+RIVALS = pathlib.Path(__file__).resolve().parent / "rivals"
+TICK = 1.0 / os.sysconf("SC_CLK_TCK")
+
+MOST_LOAD = 0.5          # load average over a minute before anything is measured
+MOST_OTHERS = 0.10       # cores that other programs used beside a process
+LEAST_QUIET = 5          # samples of a process without preemption
+MOST_SPREAD = 0.15       # of quiet samples (90 % - 10 % quantile) and of the rounds' medians, both over the median
+ATTEMPTS = 3
+
+
+class Disturbed(Exception):
+    """A measurement that says more about other programs than about the measured one."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def machine_busy():
+    """CPU seconds that all programs together have used, those that the host took away included."""
+    with open("/proc/stat") as file:
+        user, nice, system, _idle, _wait, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) * TICK
+
+
+class Process:
+    """A program that has run: its JSON line, wall time, peak memory, the load beside it, and when a line of its standard
+    error first matched `watch`."""
+
+    def __init__(self, command, environment, watch=None):
+        command = [str(word) for word in command]
+        busy, own, begin = machine_busy(), sum(os.times()[:2]), time.monotonic()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.watched_s = None
+        errors = []
+
+        def read_errors():
+            for line in process.stderr:
+                errors.append(line)
+                if watch and self.watched_s is None and re.search(watch, line):
+                    self.watched_s = time.monotonic() - begin
+
+        reader = threading.Thread(target=read_errors)
+        reader.start()
+        output = process.stdout.read()
+        reader.join()
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        self.wall_s = time.monotonic() - begin
+        self.rss_mb = usage.ru_maxrss / 1024
+        others = machine_busy() - busy - (usage.ru_utime + usage.ru_stime) - (sum(os.times()[:2]) - own)
+        self.others = max(others, 0.0) / self.wall_s
+        if code != 0:
+            raise RuntimeError(f"exit code {code}: {' '.join(command)}\n{''.join(errors)[-2000:]}")
+        try:
+            self.json = json.loads(output.strip().splitlines()[-1])
+        except (IndexError, ValueError):
+            raise RuntimeError(f"no JSON on standard output: {' '.join(command)}\n{output[-500:]}") from None
+
+
+class Runner:
+    """Starts our program and the rivals, each in the environment that is fair to it."""
+
+    def __init__(self, fovea, python, threads, force):
+        self.program, self.python, self.threads, self.force = fovea, python, threads, force
+        ours = ("OMP_", "MKL_", "MALLOC_", "OPENBLAS_", "FOVEA_")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(ours) or (force and k == "OMP_WAIT_POLICY")}
+        self.environment["OMP_NUM_THREADS"] = str(threads)
+
+    def alone(self, name, command, watch=None):
+        """Repeats until no other program ran beside it."""
+        for _ in range(ATTEMPTS):
+            process = Process(command, self.environment, watch)
+            if process.others <= MOST_OTHERS or self.force:
+                return process
+            say(f"    {name}: other programs used {process.others:.2f} cores; again")
+            time.sleep(10)
+        raise Disturbed(f"{name}: other programs used {process.others:.2f} cores")
+
+    def fovea(self, *words, watch=None):
+        return self.alone("fovea", [self.program, *words], watch)
+
+    def rival(self, script, *words):
+        return self.alone(script, ["sh", "-c", '. "$0" && exec "$@"', RIVALS / "env.sh", self.python, RIVALS / script, *words])
+
+
+# ---- statistics -------------------------------------------------------------------------------------------------------
+
+def quantile(values, q):
+    values = sorted(values)
+    at = q * (len(values) - 1)
+    low = int(at)
+    return values[low] + (values[min(low + 1, len(values) - 1)] - values[low]) * (at - low)
+
+
+def samples_of(report):
+    """(milliseconds, preemptions) of every sample: of `fovea bench --json` or of bench/rivals."""
+    if "samples_ms" in report:
+        return list(zip(report["samples_ms"], report["nivcsw"]))
+    columns = report["samples"]
+    return [pair for ms, counts in zip(columns["ms"], columns["nivcsw"]) for pair in zip(ms, counts)]
+
+
+class Contestant:
+    """One way to do a piece of work, and its samples over all rounds."""
+
+    def __init__(self, name, start):
+        self.name, self.start = name, start
+        self.rounds, self.taken, self.rss_mb, self.report = [], 0, 0.0, None
+
+    def run(self, force):
+        process = self.start()
+        samples = samples_of(process.json)
+        quiet = [ms for ms, preempted in samples if preempted == 0]
+        if len(quiet) < min(LEAST_QUIET, len(samples)):
+            if not force:
+                raise Disturbed(f"{self.name}: only {len(quiet)} of {len(samples)} samples without preemption")
+            quiet = [ms for ms, _ in samples]
+        self.rounds.append(quiet)
+        self.taken += len(samples)
+        self.rss_mb = max(self.rss_mb, process.rss_mb)
+        self.report = self.report or process.json
+        say(f"    {self.name}: {statistics.median(quiet):.3f} ms, {len(quiet)} quiet samples")
+
+    def median(self):
+        return statistics.median(ms for quiet in self.rounds for ms in quiet)
+
+    def result(self, force):
+        pooled = [ms for quiet in self.rounds for ms in quiet]
+        medians = [statistics.median(quiet) for quiet in self.rounds]
+        middle = self.median()
+        spread = (quantile(pooled, 0.9) - quantile(pooled, 0.1)) / middle
+        between = (max(medians) - min(medians)) / middle
+        if max(spread, between) > MOST_SPREAD and not force:
+            raise Disturbed(f"{self.name}: spread {spread:.2f}, between rounds {between:.2f}")
+        return {"name": self.name, "median_ms": round(middle, 4), "least_ms": round(min(pooled), 4),
+                "round_medians_ms": [round(m, 4) for m in medians], "spread": round(spread, 4), "between_rounds": round(between, 4),
+                "samples": self.taken, "quiet": len(pooled), "peak_rss_mb": round(self.rss_mb, 1)}
+
+
+def alternate(always, field, rounds, force):
+    """Rounds of all; of `field` only the best two go on after the first one. Results of both, then of those left behind."""
+    dropped = []
+    for number in range(rounds):
+        say(f"  round {number + 1}")
+        for contestant in [*always, *field]:
+            contestant.run(force)
+        if number == 0:
+            field = sorted(field, key=Contestant.median)
+            field, dropped = field[:2], field[2:]
+    return [c.result(force) for c in always], [c.result(force) for c in field], [c.result(True) for c in dropped]
+
+
+def student_975(freedom):
+    """97.5 % point of Student's t (Abramowitz and Stegun 26.7.5); good to 1 % from 4 degrees of freedom on."""
+    z, v = 1.959964, freedom
+    terms = (z, (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
+    return sum(term / v**power for power, term in enumerate(terms))
+
+
+def mean_difference(ours, theirs):
+    """Difference of means and its 95 % interval (Welch); no interval from single values."""
+    difference = statistics.mean(ours) - statistics.mean(theirs)
+    if min(len(ours), len(theirs)) < 2:
+        return {"difference": difference, "low": None, "high": None}
+    a, b = statistics.variance(ours) / len(ours), statistics.variance(theirs) / len(theirs)
+    half = 0.0
+    if a + b > 0:
+        freedom = (a + b) ** 2 / (a**2 / (len(ours) - 1) + b**2 / (len(theirs) - 1))
+        half = student_975(freedom) * math.sqrt(a + b)
+    return {"difference": difference, "low": difference - half, "high": difference + half}

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares Fovea with PyTorch and ONNX Runtime on this machine; writes bench/results/<date>-<cpu>.json and the tables.
+
+    bench/run.py --fovea build/release/fovea --python ENVIRONMENT/bin/python [--data CIFAR] [--only WORD ...]
+
+Standard library only. The environment of --python has what bench/rivals/requirements.txt lists; --data is a folder with
+CIFAR-10 binary batches, without it the small example is left out.
+
+On the same work our program and the rivals run alternately, in rounds, each in a process of its own. Samples in which a
+process was preempted are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
+PyTorch runs under bench/rivals/env.sh, eager and compiled, channels-last and contiguous: every variant in the first
+round, the best two afterwards; the best one counts. --force measures on a busy machine (the tables then say so), --tiny runs
+everything once on almost nothing: a test of these scripts.
+"""
+
+import argparse
+import datetime
+import itertools
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import sys
+import tempfile
+
+import table
+from harness import Contestant, Disturbed, MOST_LOAD, Runner, alternate, mean_difference, say
+
+HERE = pathlib.Path(__file__).resolve().parent
+LAYOUTS = ("channels_last", "contiguous")
+TRAIN_VARIANTS = [(mode, layout, kernel) for mode in ("eager", "compile") for layout in LAYOUTS for kernel in ("fused", "foreach")
+                  if (mode, kernel) != ("compile", "foreach")]
+INFER_VARIANTS = list(itertools.product(("eager", "compile", "freeze"), LAYOUTS))
+EXAMPLE_VARIANTS = list(itertools.product(("eager", "compile"), LAYOUTS))
+
+CIFAR = {"model": "resnet18", "torch": "resnet18_cifar", "args": ["classes=10", "model_args.stem=cifar"], "input": "3x32x32"}
+IMAGENET = {"model": "resnet18", "torch": "resnet18", "args": ["classes=1000"], "input": "3x224x224"}
+
+
+def case(name, mode, net, batch, dtype, aim, samples, warmup=3, rounds=3):
+    return {"name": name, "mode": mode, "net": net, "batch": batch, "dtype": dtype, "aim": aim, "samples": samples,
+            "warmup": warmup, "rounds": rounds}
+
+
+# `aim`: how many times as fast as the best rival the project wants to be; see docs/design.md.
+CASES = [
+    case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "f32", 1.6, 15),
+    case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "bf16", 1.3, 15),
+    case("ResNet-18, 224 px, batch 16", "train", IMAGENET, 16, "f32", 1.5, 20),
+    case("ResNet-18, 224 px, batch 16", "train", IMAGENET, 16, "bf16", 1.25, 20),
+    case("ResNet-18, 224 px, batch 1", "infer", IMAGENET, 1, "f32", 1.1, 100, 10),
+    case("ResNet-18, 224 px, batch 16", "infer", IMAGENET, 16, "f32", 1.1, 30, 5),
+]
+EXAMPLE_AIMS = {"whole_run": 2.0, "first_step": 0.2, "memory": 0.6}
+
+
+# ---- step and inference times -------------------------------------------------------------------------------------------
+
+def our_words(c, threads):
+    words = ["bench", c["net"]["model"], c["mode"], f"batch_size={c['batch']}", f"input={c['net']['input']}", f"dtype={c['dtype']}",
+             f"threads={threads}", f"steps={c['samples']}", f"warmup={c['warmup']}", *c["net"]["args"], "--json"]
+    return words + (["optimizer=sgd"] if c["mode"] == "train" else [])
+
+
+def torch_contestants(runner, c, variants):
+    shared = ["--model", c["net"]["torch"], "--input", c["net"]["input"], "--batch", c["batch"], "--dtype", c["dtype"],
+              "--threads", runner.threads, "--warmup", c["warmup"], "--iters", c["samples"], "--rounds", 1]
+    for variant in variants:
+        words = [*shared, "--mode", variant[0], "--memory-format", variant[1]]
+        script = "torch_infer.py"
+        if c["mode"] == "train":
+            words += ["--optimizer-kernel", variant[2]]
+            script = "torch_train_step.py"
+        yield Contestant(f"pytorch {' '.join(variant)}", lambda script=script, words=words: runner.rival(script, *words))
+
+
+def onnx_contestant(runner, c, folder):
+    path = folder / f"{c['net']['torch']}_{c['net']['input']}.onnx"
+    if not path.exists():
+        # The exporter prints no JSON, so it is not a Runner's process.
+        command = [runner.python, HERE / "rivals" / "export_onnx.py", "--model", c["net"]["torch"], "--input", c["net"]["input"], path]
+        if os.spawnvp(os.P_WAIT, str(runner.python), [str(word) for word in command]) != 0:
+            raise RuntimeError("the ONNX export failed")
+    words = ["--onnx", path, "--input", c["net"]["input"], "--batch", c["batch"], "--threads", runner.threads, "--warmup", c["warmup"],
+             "--iters", c["samples"], "--rounds", 1]
+    return Contestant("onnxruntime", lambda: runner.rival("ort_infer.py", *words))
+
+
+def measure_case(runner, c, variants, folder):
+    ours = Contestant("fovea", lambda: runner.fovea(*our_words(c, runner.threads)))
+    always, field = [ours], list(torch_contestants(runner, c, variants))
+    if c["mode"] == "infer" and c["dtype"] == "f32":
+        always.append(onnx_contestant(runner, c, folder))
+    versions = {}
+    always_results, field_results, dropped = alternate(always, field, c["rounds"], runner.force)
+    for contestant in [*always, *field]:
+        for key in ("torch", "onnxruntime", "cpu_capability", "libraries"):
+            if key in contestant.report:
+                versions[key] = contestant.report[key]
+    operations = runner.fovea(*our_words(c, runner.threads), "--ops").json["ops"]
+    rivals = [*always_results[1:], *field_results]
+    return {"fovea": always_results[0], "rivals": rivals, "dropped": dropped, "versions": versions, "ops": operations,
+            "gflop": round(sum(op["gflops"] * op["ms"] for op in operations) / 1e3, 3),
+            "first_call_s": ours.report["first_call_s"], "session_mb": round(ours.report["session_bytes"] / 2**20, 1)}
+
+
+# ---- the small example --------------------------------------------------------------------------------------------------
+
+def our_example(runner, args, folder, seed):
+    words = ["train", HERE.parent / "configs" / "cifar10_resnet18.json", f"data={args.data}", f"seed={seed}", f"threads={runner.threads}",
+             f"max_steps={args.steps}", f"run={folder / f'seed{seed}'}", "--json"]
+    process = runner.fovea(*words, watch=rf"^\s*1/{args.steps}\b")
+    metrics = process.json["metrics"]
+    accuracy = next(value for name, value in metrics.items() if name in ("acc", "val_acc"))
+    return {"seed": seed, "whole_run_s": process.wall_s, "first_step_s": process.watched_s, "accuracy": accuracy, "peak_rss_mb": process.rss_mb}
+
+
+def torch_example(runner, args, seed, variant):
+    words = ["--data", args.data, "--seed", seed, "--steps", args.steps, "--threads", runner.threads, "--mode", variant[0],
+             "--memory-format", variant[1]]
+    process = runner.rival("torch_small_example.py", *words)
+    return {"seed": seed, "whole_run_s": process.wall_s, "first_step_s": process.json["start_to_first_step_end_s"],
+            "accuracy": process.json["accuracy"], "peak_rss_mb": process.rss_mb}
+
+
+def measure_example(runner, args, variants, seeds):
+    """All variants with seed 0, then the best one and ours with every seed."""
+    scouts = {variant: torch_example(runner, args, 0, variant) for variant in variants}
+    for variant, row in scouts.items():
+        say(f"    pytorch {' '.join(variant)}: {row['whole_run_s']:.2f} s")
+    best = min(scouts, key=lambda variant: scouts[variant]["whole_run_s"])
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            ours.append(our_example(runner, args, pathlib.Path(folder), seed))
+            theirs.append(torch_example(runner, args, seed, best))
+            say(f"    seed {seed}: {ours[-1]['whole_run_s']:.2f} s, {ours[-1]['accuracy']:.4f}; "
+                f"PyTorch {theirs[-1]['whole_run_s']:.2f} s, {theirs[-1]['accuracy']:.4f}")
+
+    def middle(rows, key):
+        values = [row[key] for row in rows if row[key] is not None]
+        return round(statistics.median(values), 4) if values else None
+
+    keys = ("whole_run_s", "first_step_s", "peak_rss_mb")
+    return {"steps": args.steps, "variant": " ".join(best), "aims": EXAMPLE_AIMS,
+            "scouts": {" ".join(variant): round(row["whole_run_s"], 3) for variant, row in scouts.items()},
+            "fovea": {key: middle(ours, key) for key in keys}, "pytorch": {key: middle(theirs, key) for key in keys},
+            "first_step_least_s": min(row["first_step_s"] for row in scouts.values()),
+            "rss_least_mb": round(min(row["peak_rss_mb"] for row in scouts.values()), 1),
+            "accuracies": {"fovea": [row["accuracy"] for row in ours], "pytorch": [row["accuracy"] for row in theirs]},
+            "accuracy": mean_difference([row["accuracy"] for row in ours], [row["accuracy"] for row in theirs])}
+
+
+# ---- all of it ----------------------------------------------------------------------------------------------------------
+
+def guarded(name, failures, work):
+    """work(), or what made it worthless."""
+    say(f"{name}")
+    try:
+        return work()
+    except Disturbed as reason:
+        say(f"  REFUSED: {reason}")
+        failures.append(name)
+        return {"refused": str(reason)}
+
+
+def measure_all(args):
+    runner = Runner(args.fovea, args.python, args.threads, args.force)
+    failures = []
+    out = {"date": datetime.date.today().isoformat(), "threads": args.threads, "forced": args.force, "tiny": args.tiny,
+           "kernel": platform.release(), "load_at_start": os.getloadavg()[0], "fovea": runner.fovea("info", "--json").json, "cases": []}
+    if args.ceilings:
+        out["ceilings"] = runner.alone("ceilings", [args.ceilings, args.threads]).json
+    with tempfile.TemporaryDirectory() as folder:
+        for c in CASES:
+            name = f"{c['mode']}, {c['name']}, {c['dtype']}"
+            if args.only and not any(word in name for word in args.only):
+                continue
+            variants = TRAIN_VARIANTS if c["mode"] == "train" else INFER_VARIANTS
+            if args.tiny:
+                c = {**c, "net": {**c["net"], "input": "3x32x32"}, "batch": 2, "samples": 3, "warmup": 1, "rounds": 2}
+                variants = variants[:2]
+            result = guarded(name, failures, lambda: measure_case(runner, c, variants, pathlib.Path(folder)))
+            out["cases"].append({**{key: c[key] for key in ("name", "mode", "batch", "dtype", "aim")}, "input": c["net"]["input"], **result})
+    if args.data and (not args.only or any(word in "small example" for word in args.only)):
+        variants, seeds = (EXAMPLE_VARIANTS[:1], 2) if args.tiny else (EXAMPLE_VARIANTS, args.seeds)
+        out["example"] = guarded("small example", failures, lambda: measure_example(runner, args, variants, seeds))
+    return out, failures
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fovea", required=True, type=pathlib.Path, help="our program")
+    parser.add_argument("--python", required=True, type=pathlib.Path, help="Python of the rivals' environment")
+    parser.add_argument("--data", type=pathlib.Path, help="CIFAR-10 binary batches")
+    parser.add_argument("--ceilings", type=pathlib.Path, help="the program bench_ceilings")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--steps", type=int, help="of the small example (default 500)")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose line holds one of the words: train, infer, bf16, 224, ...")
+    parser.add_argument("--out", type=pathlib.Path, default=HERE / "results")
+    parser.add_argument("--force", action="store_true", help="measure on a busy machine too")
+    parser.add_argument("--tiny", action="store_true", help="test these scripts")
+    args = parser.parse_args()
+    args.steps = args.steps or (6 if args.tiny else 500)
+    args.fovea, args.python = args.fovea.absolute(), args.python.absolute()
+    args.data = args.data and args.data.absolute()
+    return args
+
+
+def main():
+    args = arguments()
+    if os.getloadavg()[0] > MOST_LOAD and not args.force:
+        say(f"load average {os.getloadavg()[0]:.2f}: the machine is busy; wait, or --force")
+        return 1
+    out, failures = measure_all(args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    cpu = re.sub(r"[^a-z0-9]+", "-", out["fovea"]["cpu"].lower()).strip("-")
+    path = args.out / f"{out['date']}-{cpu}.json"
+    path.write_text(json.dumps(out, indent=1) + "\n")
+    say(f"written: {path}")
+    print(table.tables(out))
+    for name in failures:
+        say(f"refused: {name}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
