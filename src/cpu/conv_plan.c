@@ -91,7 +91,7 @@ static fvi_dnnl_tensor weights_tensor(const fvi_conv_case *c, const form *f, fvi
 enum { ADD_NONE, ADD_IN_DST, ADD_BESIDE };
 
 static fv_status make(fv_context *ctx, const fvi_conv_case *c, const form *f, fvi_layout weights, int add, const fvi_env *env,
-                      bool allow_slow, fvi_dnnl **out)
+                      fvi_dnnl_speed slowest, fvi_dnnl **out)
 {
     fvi_dnnl_conv_desc d = {.pass = c->pass, .winograd = f->winograd, .add_in_dst = add == ADD_IN_DST, .act = c->act};
     d.src = tensor(c->dtype, f->src, c->n, f->c, c->h, c->w);
@@ -102,7 +102,7 @@ static fv_status make(fv_context *ctx, const fvi_conv_case *c, const form *f, fv
     memcpy(d.stride, c->stride, sizeof d.stride);
     memcpy(d.padding, c->padding, sizeof d.padding);
     memcpy(d.dilation, c->dilation, sizeof d.dilation);
-    return fvi_dnnl_conv(ctx, &d, env->threads, allow_slow, out);
+    return fvi_dnnl_conv(ctx, &d, env->threads, slowest, out);
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------------ */
@@ -138,13 +138,13 @@ static fvi_layout jit_weights(const fvi_conv_case *c)
 }
 
 /* One variant: creates it and finds the weights' order. *private_order: they need converting. */
-static bool attempt(const fvi_conv_case *c, variant v, const fvi_env *env, bool allow_slow, form *f, fvi_layout *weights,
+static bool attempt(const fvi_conv_case *c, variant v, const fvi_env *env, fvi_dnnl_speed slowest, form *f, fvi_layout *weights,
                     bool *private_order, fvi_dnnl **out)
 {
     *out = NULL;
     if (!form_of(c, v, env, f)) return false;
     const fvi_layout ask = v == NHWC_OURS ? jit_weights(c) : v == PLAIN ? FVI_PLAIN : FVI_OPAQUE;
-    if (make(NULL, c, f, ask, c->addend ? ADD_IN_DST : ADD_NONE, env, allow_slow, out) != FV_OK) return false;
+    if (make(NULL, c, f, ask, c->addend ? ADD_IN_DST : ADD_NONE, env, slowest, out) != FV_OK) return false;
     *weights = fvi_dnnl_layout(*out, FVI_DNNL_WEIGHTS);
     *private_order = !same_padding(c, f, *weights);
     if (*private_order) *weights = stand_in(c, f);
@@ -171,8 +171,12 @@ static bool winograd_wins(const fvi_conv_case *c, const fvi_env *env)
     return winograd < 0.9 * direct;
 }
 
+/* brgemm's weights are converted at every call, 2 bytes moved for each multiply-add of a pixel row: with few rows the JIT that
+ * takes one of our orders is faster, with many it is slower by a tenth. */
+static bool few_rows(const fvi_conv_case *c) { return c->pass != FVI_DNNL_BACKWARD_WEIGHTS && c->n * c->oh * c->ow < 1000; }
+
 /* Variants in the order to try them. */
-static int order_of(const fvi_conv_case *c, const char *op, const fvi_env *env, variant list[VARIANTS + 1])
+static int order_of(const fvi_conv_case *c, const char *op, const fvi_env *env, variant list[VARIANTS + 2])
 {
     int n = 0;
     if (!env->layouts) {
@@ -187,7 +191,10 @@ static int order_of(const fvi_conv_case *c, const char *op, const fvi_env *env, 
     for (int v = 0; tuned && v < VARIANTS; v++)
         if (strcmp(tuned, fvi_conv_variants[v]) == 0) list[n++] = (variant)v;
     if (!nhwc && winograd_wins(c, env)) list[n++] = WINOGRAD;
-    if (nhwc) list[n++] = NHWC;
+    if (nhwc) {
+        if (few_rows(c)) list[n++] = NHWC_OURS;
+        list[n++] = NHWC;
+    }
     list[n++] = BLOCKED;
     if (!nhwc) list[n++] = NHWC;
     list[n++] = PLAIN;
@@ -207,12 +214,12 @@ typedef struct decision { variant variant; form form; fvi_layout weights; bool p
 /* fixed: the layouts in c are final, only what agrees with them will do. */
 static bool decide(const fvi_conv_case *c, const char *op, const fvi_env *env, bool fixed, decision *d)
 {
-    variant list[VARIANTS + 1];
+    variant list[VARIANTS + 2];
     const int n = order_of(c, op, env, list);
-    for (int slow = 0; slow < 2; slow++)
+    for (int slowest = FVI_DNNL_FAST; slowest <= FVI_DNNL_REFERENCE; slowest++)
         for (int i = 0; i < n; i++) {
             d->variant = list[i];
-            if (!attempt(c, list[i], env, slow, &d->form, &d->weights, &d->private_order, &d->primitive)) continue;
+            if (!attempt(c, list[i], env, (fvi_dnnl_speed)slowest, &d->form, &d->weights, &d->private_order, &d->primitive)) continue;
             if (!fixed || (d->form.src == c->src && d->form.dst == c->dst && d->weights == c->weights)) return true;
             fvi_dnnl_free(d->primitive);
         }
@@ -294,7 +301,7 @@ fv_status fvi_conv_create(const fvi_conv_case *c, const char *op, const fvi_env 
         FVI_TRY_DONE(ctx, status, converter(p, f, env, &p->convert));
         FVI_TRY_DONE(ctx, status, fvi_dnnl_ready(ctx, p->convert));
     }
-    if (c->addend && make(NULL, c, f, d.private_order ? FVI_OPAQUE : d.weights, ADD_BESIDE, env, false, &p->beside) == FV_OK) {
+    if (c->addend && make(NULL, c, f, d.private_order ? FVI_OPAQUE : d.weights, ADD_BESIDE, env, FVI_DNNL_FAST, &p->beside) == FV_OK) {
         if (fvi_dnnl_same_layout(p->main, p->beside, FVI_DNNL_WEIGHTS)) FVI_TRY_DONE(ctx, status, fvi_dnnl_ready(ctx, p->beside));
         else {
             fvi_dnnl_free(p->beside);
@@ -302,7 +309,7 @@ fv_status fvi_conv_create(const fvi_conv_case *c, const char *op, const fvi_env 
         }
     }
     snprintf(p->text, sizeof p->text, "%s %s%s%s%s", fvi_dnnl_impl(p->main), fvi_conv_variants[d.variant],
-             f->o != c->o || f->c != c->c ? " padded" : "", d.private_order ? " converts-weights" : "", fvi_dnnl_slow(p->main) ? " SLOW" : "");
+             f->o != c->o || f->c != c->c ? " padded" : "", d.private_order ? " converts-weights" : "", fvi_dnnl_speed_of(p->main) != FVI_DNNL_FAST ? " SLOW" : "");
     *scratch_bytes = lay_out(p);
 done:
     if (status != FV_OK) fvi_conv_destroy(p);

@@ -22,7 +22,7 @@ struct fvi_dnnl {
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
     int threads;
-    bool slow;
+    fvi_dnnl_speed speed;
     int arg[FVI_DNNL_SLOTS];                   /* DNNL_ARG_*, 0: absent */
     owned_md md[FVI_DNNL_SLOTS];
     fvi_layout layout[FVI_DNNL_SLOTS];
@@ -387,15 +387,17 @@ static dnnl_status_t slot_keep(fvi_dnnl *p, int slot, int arg, dnnl_query_t what
     return api_md_clone(&p->md[slot], md);
 }
 
-/* Reads name and scratch size of the chosen implementation; refuses slow ones. */
-static fv_status inspect(fv_context *ctx, fvi_dnnl *p, bool convolution, bool allow_slow)
+/* Reads name and scratch size of the chosen implementation; refuses what is slower than asked for. */
+static fv_status inspect(fv_context *ctx, fvi_dnnl *p, bool convolution, fvi_dnnl_speed slowest)
 {
     const char *impl = NULL;
     dnnl_status_t s = dnnl_primitive_desc_query(p->pd, dnnl_query_impl_info_str, 0, &impl);
     if (s != dnnl_success) return failed(ctx, s, p->kind, "query");
     p->impl = impl ? impl : "?";
-    p->slow = strncmp(p->impl, "ref", 3) == 0 || (convolution && strstr(p->impl, "gemm:"));
-    if (p->slow && !allow_slow)
+    p->speed = strncmp(p->impl, "ref", 3) == 0                  ? FVI_DNNL_REFERENCE
+               : convolution && strstr(p->impl, "gemm:") != NULL ? FVI_DNNL_GEMM
+                                                                 : FVI_DNNL_FAST;
+    if (p->speed > slowest)
         return fvi_fail(ctx, FV_ERROR_UNSUPPORTED, "oneDNN %s: only the slow %s serves it", p->kind, p->impl);
     md_view md = dnnl_primitive_desc_query_md(p->pd, dnnl_query_scratchpad_md, 0);
     p->scratch = md ? dnnl_memory_desc_get_size(md) : 0;
@@ -431,7 +433,7 @@ static void take(fvi_dnnl *p, owned_md md[FVI_DNNL_SLOTS])
     memset(p->md, 0, sizeof p->md);
 }
 
-fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, bool allow_slow, fvi_dnnl **out)
+fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, fvi_dnnl_speed slowest, fvi_dnnl **out)
 {
     const fvi_dnnl_tensor *t[FVI_DNNL_SLOTS] = {&d->src, &d->weights, &d->bias, &d->dst, &d->addend};
     FVI_TRY(ctx, begin(ctx, "convolution", threads, t, out));
@@ -476,7 +478,7 @@ fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int thread
     if (s == dnnl_success)
         s = slot_keep(p, FVI_DNNL_DST, to_src || to_weights ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST,
                       to_src || to_weights ? dnnl_query_diff_dst_md : dnnl_query_dst_md, &d->dst);
-    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, true, allow_slow);
+    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, true, slowest);
     if (status != FV_OK) {
         fvi_dnnl_free(p);
         *out = NULL;
@@ -485,7 +487,7 @@ fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int thread
 }
 
 fv_status fvi_dnnl_matmul(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *weights, const fvi_dnnl_tensor *bias,
-                          const fvi_dnnl_tensor *dst, bool accumulate, int threads, bool allow_slow, fvi_dnnl **out)
+                          const fvi_dnnl_tensor *dst, bool accumulate, int threads, fvi_dnnl_speed slowest, fvi_dnnl **out)
 {
     const fvi_dnnl_tensor *t[FVI_DNNL_SLOTS] = {src, weights, bias, dst, NULL};
     FVI_TRY(ctx, begin(ctx, "matmul", threads, t, out));
@@ -504,7 +506,7 @@ fv_status fvi_dnnl_matmul(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi
         dnnl_primitive_attr_destroy(attr);
     }
     threads_leave(threads, before);
-    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, false, allow_slow);
+    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, false, slowest);
     if (status != FV_OK) {
         fvi_dnnl_free(p);
         *out = NULL;
@@ -526,7 +528,7 @@ static fv_status reorder_finish(fv_context *ctx, int threads, fvi_dnnl **out)
         dnnl_primitive_attr_destroy(attr);
     }
     threads_leave(threads, before);
-    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, false, true);
+    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, false, FVI_DNNL_REFERENCE);
     if (status != FV_OK) {
         fvi_dnnl_free(p);
         *out = NULL;
@@ -620,4 +622,4 @@ bool fvi_dnnl_same_layout(const fvi_dnnl *a, const fvi_dnnl *b, int slot)
 }
 
 const char *fvi_dnnl_impl(const fvi_dnnl *p) { return p->impl; }
-bool fvi_dnnl_slow(const fvi_dnnl *p) { return p->slow; }
+fvi_dnnl_speed fvi_dnnl_speed_of(const fvi_dnnl *p) { return p->speed; }

@@ -40,13 +40,16 @@ typedef struct fvi_dnnl_conv_desc {
     fvi_dnnl_act act;
 } fvi_dnnl_conv_desc;
 
+/* What kind of implementation was found: compiled for the shape, a convolution by im2col, the library's reference. */
+typedef enum fvi_dnnl_speed { FVI_DNNL_FAST, FVI_DNNL_GEMM, FVI_DNNL_REFERENCE } fvi_dnnl_speed;
+
 /* All creators: *out is NULL on failure. A NULL context is allowed and only loses the message. UNSUPPORTED: the library
- * has nothing for it, or only a slow implementation (reference; convolution by im2col) while `allow_slow` is not set. */
-FV_CHECKED fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, bool allow_slow, fvi_dnnl **out);
+ * has nothing for it, or only something slower than `slowest`. */
+FV_CHECKED fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, fvi_dnnl_speed slowest, fvi_dnnl **out);
 /* dst = src x weights (+ bias, rank as dst, 1 in broadcast axes) (+ dst when accumulate). */
 FV_CHECKED fv_status fvi_dnnl_matmul(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *weights,
                                      const fvi_dnnl_tensor *bias, const fvi_dnnl_tensor *dst, bool accumulate, int threads,
-                                     bool allow_slow, fvi_dnnl **out);
+                                     fvi_dnnl_speed slowest, fvi_dnnl **out);
 /* Places SRC and DST. Also converts f32 <-> bf16. */
 FV_CHECKED fv_status fvi_dnnl_reorder(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *dst, int threads,
                                       fvi_dnnl **out);
@@ -67,7 +70,7 @@ fvi_layout fvi_dnnl_layout(const fvi_dnnl *p, int slot);
 size_t fvi_dnnl_bytes(const fvi_dnnl *p, int slot);
 bool fvi_dnnl_same_layout(const fvi_dnnl *a, const fvi_dnnl *b, int slot);      /* private ones included */
 const char *fvi_dnnl_impl(const fvi_dnnl *p);          /* "jit:avx512_core"; lives as long as p */
-bool fvi_dnnl_slow(const fvi_dnnl *p);                 /* created only because allow_slow was set */
+fvi_dnnl_speed fvi_dnnl_speed_of(const fvi_dnnl *p);
 
 /* Caps the instruction set: 0 SSE4.1, 1 AVX2, 2 AVX-512, 3 AVX-512 with bf16. Only before the first primitive of the
  * process; false when it is too late. */

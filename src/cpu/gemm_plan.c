@@ -35,7 +35,7 @@ static fv_status create(fv_context *ctx, const fvi_gemm_case *g, const fvi_env *
     const fvi_dnnl_tensor c = tensor(&g->c, g->batch, g->m, g->n);
     fvi_dnnl_tensor bias = {.dtype = g->bias_dtype, .rank = g->bias ? c.rank : 0, .layout = FVI_PLAIN};
     for (int i = 0; i < bias.rank; i++) bias.dim[i] = i == bias.rank - 1 ? g->n : 1;
-    return fvi_dnnl_matmul(ctx, &a, &b, &bias, &c, g->accumulate, env->threads, true, out);
+    return fvi_dnnl_matmul(ctx, &a, &b, &bias, &c, g->accumulate, env->threads, FVI_DNNL_REFERENCE, out);
 }
 
 bool fvi_gemm_possible(const fvi_gemm_case *g, const fvi_env *env)

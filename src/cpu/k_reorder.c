@@ -133,7 +133,7 @@ static fv_status prepare(const fvi_query *q, void **state, size_t *scratch_bytes
     p->padded = fvi_layout_elements(q->out_layout[0], &q->out[0]) != fvi_type_numel(&q->out[0]);
     const fvi_dnnl_tensor from = describe_tensor(&q->in[0], q->in_layout[0]), to = describe_tensor(&q->out[0], q->out_layout[0]);
     if (!p->same && from.rank && fvi_dnnl_reorder(NULL, &from, &to, q->env->threads, &p->dnnl) == FV_OK) {
-        if (!fvi_dnnl_slow(p->dnnl)) {
+        if (fvi_dnnl_speed_of(p->dnnl) == FVI_DNNL_FAST) {
             FVI_TRY_DONE(ctx, status, fvi_dnnl_ready(ctx, p->dnnl));
             *scratch_bytes = fvi_dnnl_scratch(p->dnnl);
             goto done;
