@@ -156,24 +156,32 @@ static bool attempt(const fvi_conv_case *c, variant v, const fvi_env *env, fvi_d
 
 /* ---- expected speed -------------------------------------------------------------------------------------------------------- */
 
-/* Winograd F(4x4, 3x3) does 2.25 operations for 9, but reads and writes transformed copies. Time of both in units of one
- * multiply-add at full speed; a transformed float costs about `traffic` of them. Fitted to docs/kernels.md. */
+/* Winograd F(4x4, 3x3) does 2.25 operations for 9, but reads and writes transformed copies of images and weights; the
+ * direct gradient of large weights is held up by adding to them once for every image. All in units of one multiply-add at
+ * the direct forward pass's speed, fitted to docs/kernels.md (within 15 % of most measurements, and far from them only
+ * where the answer is clear). */
 static bool winograd_wins(const fvi_conv_case *c, const fvi_env *env)
 {
     if (!fvi_dnnl_has_winograd() || c->dtype != FV_F32 || env->isa < FVI_ISA_AVX512 || c->groups != 1 || c->kh != 3 || c->kw != 3 ||
         c->stride[0] != 1 || c->stride[1] != 1 || c->dilation[0] != 1 || c->dilation[1] != 1 || c->c < 16 || c->o < 16)
         return false;
-    const double traffic = 24;
+    const double per_pixel = 34, per_weight = 95, per_sum = 25, second_cache = 1 << 20;
     const double cc = (double)FVI_ALIGN_UP(c->c, 16), oo = (double)FVI_ALIGN_UP(c->o, 16);
     const double tiles = (double)(c->n * ((c->oh + 3) / 4) * ((c->ow + 3) / 4));
-    const double direct = 9.0 * (double)(c->n * c->oh * c->ow) * cc * oo;
-    const double winograd = 36.0 * (tiles * cc * oo + traffic * (tiles * (cc + oo) + cc * oo));
-    return winograd < 0.9 * direct;
+    double pixels = (double)(c->n * c->oh * c->ow);
+    if (c->pass == FVI_DNNL_BACKWARD_WEIGHTS && 36 * cc * oo > second_cache) pixels += per_sum * (double)c->n;
+    const double direct = 9 * pixels * cc * oo;
+    const double winograd = 36 * (tiles * cc * oo + per_pixel * tiles * (cc + oo) + per_weight * cc * oo);
+    return winograd < 0.95 * direct;
 }
 
-/* brgemm's weights are converted at every call, 2 bytes moved for each multiply-add of a pixel row: with few rows the JIT that
- * takes one of our orders is faster, with many it is slower by a tenth. */
-static bool few_rows(const fvi_conv_case *c) { return c->pass != FVI_DNNL_BACKWARD_WEIGHTS && c->n * c->oh * c->ow < 1000; }
+/* On channels-last data oneDNN's first choice is brgemm, whose weights are converted at every call; with few pixels or
+ * large weights the JIT that takes one of our orders is faster. */
+static bool jit_wins(const fvi_conv_case *c)
+{
+    const int64_t weights = c->o * (c->c / c->groups) * c->kh * c->kw;
+    return c->pass != FVI_DNNL_BACKWARD_WEIGHTS && (c->n * c->oh * c->ow < 1000 || weights > 1 << 20);
+}
 
 /* Variants in the order to try them. */
 static int order_of(const fvi_conv_case *c, const char *op, const fvi_env *env, variant list[VARIANTS + 2])
@@ -192,7 +200,7 @@ static int order_of(const fvi_conv_case *c, const char *op, const fvi_env *env, 
         if (strcmp(tuned, fvi_conv_variants[v]) == 0) list[n++] = (variant)v;
     if (!nhwc && winograd_wins(c, env)) list[n++] = WINOGRAD;
     if (nhwc) {
-        if (few_rows(c)) list[n++] = NHWC_OURS;
+        if (jit_wins(c)) list[n++] = NHWC_OURS;
         list[n++] = NHWC;
     }
     list[n++] = BLOCKED;
