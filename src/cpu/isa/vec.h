@@ -123,7 +123,7 @@ FVI_AI vf vcopysign(vf size, vf sign) { return (vf)(((vu)size & 0x7fffffffu) | (
 FVI_AI float vsum(vf a)
 {
     float t[VW];
-    memcpy(t, &a, sizeof t);
+    *(vf_mem *)t = a;                                    /* not memcpy from &a: gcc's sanitizer misaligns that copy */
     for (int w = VW / 2; w > 0; w /= 2)
         for (int i = 0; i < w; i++) t[i] += t[i + w];
     return t[0];
@@ -131,7 +131,7 @@ FVI_AI float vsum(vf a)
 FVI_AI float vmax_all(vf a)
 {
     float t[VW];
-    memcpy(t, &a, sizeof t);
+    *(vf_mem *)t = a;                                    /* not memcpy from &a: gcc's sanitizer misaligns that copy */
     for (int w = VW / 2; w > 0; w /= 2)
         for (int i = 0; i < w; i++) t[i] = t[i] > t[i + w] ? t[i] : t[i + w];
     return t[0];
