@@ -125,8 +125,10 @@ static void resolved_form_reads_back(void)
     fvi_free(difference);
     again->v.batch_size = 99;
     again->v.threads = 3;                                /* of the machine: no difference */
+    const int arguments = again->model_args.count;
     again->model_args.count = 0;
     difference = fvi_config_difference(c, again);
+    again->model_args.count = arguments;                 /* for fv_config_destroy */
     CHECK_STR(difference, "batch_size (8, now 99), model_args ({\"stem\": \"cifar\"}, now {})");
     fvi_free(difference);
     fvi_free(text);
