@@ -132,7 +132,12 @@ static char *position_text(const fvi_position *p)
     fvi_text_json_number(&t, p->last_loss);
     fvi_text_add(&t, ",\"last_norm\":");
     fvi_text_json_number(&t, p->last_norm);
-    fvi_text_add(&t, "}");
+    fvi_text_add(&t, ",\"samples\":%lld,\"metrics\":[", (long long)p->samples);
+    for (int i = 0; i < FVI_METRICS; i++) {
+        if (i) fvi_text_add(&t, ",");
+        fvi_text_json_number(&t, p->metrics[i]);
+    }
+    fvi_text_add(&t, "]}");
     return fvi_text_take(&t);
 }
 

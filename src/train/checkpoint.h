@@ -9,6 +9,10 @@
 #include "fovea/session.h"
 #include "io/safetensors.h"
 
+/* X(name): figures of a validation, in this order everywhere. */
+#define FVI_METRIC_LIST(X) X(val_loss) X(val_acc) X(val_top5) X(val_f1) X(val_acc_raw)
+enum { FVI_METRICS = 5 };
+
 /* Where a run stands. All that a straight run would know at this point and that is not a variable of the session. */
 typedef struct fvi_position {
     int64_t step, epoch, index;          /* updates done; the next batch */
@@ -17,8 +21,9 @@ typedef struct fvi_position {
     int64_t validated_step;              /* the last validation, -1: none */
     double best, last_loss, last_norm;
     int64_t best_step, bad_checks;       /* -1: none yet; validations in a row without improvement */
-    int64_t threads;
+    int64_t threads, samples;            /* samples of the training data */
     bool finished;
+    double metrics[FVI_METRICS];         /* of the last validation; NaN: none */
 } fvi_position;
 
 typedef struct fvi_texts {               /* stored as metadata; NULL: left out */

@@ -164,23 +164,30 @@ static fv_status save_best(fv_trainer *t)
 
 static void set_metrics(fv_trainer *t, double raw)
 {
-    int n = 0;
-    t->metrics[n++] = (fv_metric){"val_loss", fvi_confusion_loss(&t->counts)};
-    t->metrics[n++] = (fv_metric){"val_acc", fvi_confusion_accuracy(&t->counts)};
-    t->metrics[n++] = (fv_metric){"val_top5", fvi_confusion_top5(&t->counts)};
-    t->metrics[n++] = (fv_metric){"val_f1", fvi_confusion_macro_f1(&t->counts)};
-    if (!isnan(raw)) t->metrics[n++] = (fv_metric){"val_acc_raw", raw};
-    t->progress.n_metrics = n;
+    double *m = t->position.metrics;
+    m[0] = fvi_confusion_loss(&t->counts);
+    m[1] = fvi_confusion_accuracy(&t->counts);
+    m[2] = fvi_confusion_top5(&t->counts);
+    m[3] = fvi_confusion_macro_f1(&t->counts);
+    m[4] = raw;
+    fvi_trainer_show_metrics(t);
 }
 
-static fv_status add_row(fv_trainer *t, bool validated, double raw)
+void fvi_trainer_show_metrics(fv_trainer *t)
 {
-    const fvi_confusion *c = &t->counts;
+#define METRIC_NAME(name) #name,
+    static const char *const names[FVI_METRICS] = {FVI_METRIC_LIST(METRIC_NAME)};
+#undef METRIC_NAME
+    t->progress.n_metrics = 0;
+    for (int i = 0; i < FVI_METRICS; i++)
+        if (!isnan(t->position.metrics[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){names[i], t->position.metrics[i]};
+}
+
+static fv_status add_row(fv_trainer *t, bool validated)
+{
     fvi_metrics_row m = {.step = t->position.step, .epoch = (double)t->position.epoch + (double)t->position.index / (double)t->plan.batches_per_epoch,
                          .rate = t->progress.learning_rate, .loss = t->progress.loss, .norm = t->progress.grad_norm,
-                         .val_loss = validated ? fvi_confusion_loss(c) : NAN, .val_acc = validated ? fvi_confusion_accuracy(c) : NAN,
-                         .val_top5 = validated ? fvi_confusion_top5(c) : NAN, .val_f1 = validated ? fvi_confusion_macro_f1(c) : NAN,
-                         .raw_acc = validated ? raw : NAN};
+                         .val = validated ? t->position.metrics : NULL};
     return fvi_run_row(&t->run, &m);
 }
 
@@ -204,7 +211,7 @@ fv_status fvi_trainer_validate(fv_trainer *t)
     fvi_position *p = &t->position;
     if (!t->val) {
         p->validated_step = p->step;
-        return add_row(t, false, NAN);
+        return add_row(t, false);
     }
     FVI_TRY(t->ctx, evaluate_both(t, &raw, &whole));
     if (!whole) return FV_OK;                            /* interrupted: done again after resuming */
@@ -219,7 +226,7 @@ fv_status fvi_trainer_validate(fv_trainer *t)
         FVI_TRY(t->ctx, save_best(t));
     }
     set_metrics(t, raw);
-    FVI_TRY(t->ctx, add_row(t, true, raw));
+    FVI_TRY(t->ctx, add_row(t, true));
     if (t->config->v.patience > 0 && p->bad_checks >= t->config->v.patience && p->step < t->plan.total) {
         p->finished = true;
         fvi_log(t->ctx, FV_LOG_INFO, "stopping early: no improvement in %lld validations; the best is step %lld", (long long)p->bad_checks,
@@ -281,7 +288,7 @@ fv_status fvi_trainer_loop(fv_trainer *t)
         if (t->interrupted) return interrupted(t);
         FVI_TRY(t->ctx, step(t));
         fvi_trainer_tell(t, FV_TRAIN_STEP);
-        if (!due(t, t->plan.validate_every)) FVI_TRY(t->ctx, add_row(t, false, NAN));
+        if (!due(t, t->plan.validate_every)) FVI_TRY(t->ctx, add_row(t, false));
         FVI_TRY(t->ctx, after_step(t));
     }
     return FV_OK;

@@ -4,9 +4,15 @@
 #include "base/file.h"
 #include "base/thread.h"
 
+#include "cpu/cpu.h"
+#include "cpu/dnnl_shim.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 /* run, else run_root/<config>.<variants>. Owned by the caller, absolute. */
 static char *run_path(const fv_config *c)
@@ -55,6 +61,21 @@ static fv_status overwrite(fvi_run *r)
     return status;
 }
 
+/* One process a run: the lock goes with the process, however it ends. */
+static fv_status lock_run(fvi_run *r)
+{
+    char *path = fvi_path_join(r->path, ".lock");
+    fv_status status = FV_OK;
+    if (!path) return fvi_nomem(r->ctx);
+    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (r->lock < 0)
+        status = fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
+    else if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
+        status = fvi_fail(r->ctx, FV_ERROR_CONFIG, "another process is training %s; wait for it, or use --new", r->path);
+    fvi_free(path);
+    return status;
+}
+
 /* Compares with the run's own configuration. */
 static fv_status check_same(fvi_run *r, const fv_config *c, fv_run_mode mode)
 {
@@ -90,7 +111,7 @@ static fv_status find_table(fvi_run *r, const fv_config *c)
 fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out)
 {
     fv_status status = FV_OK;
-    *out = (fvi_run){.ctx = ctx};
+    *out = (fvi_run){.ctx = ctx, .lock = -1};
     out->path = folder ? fvi_path_absolute(folder) : run_path(c);
     if (!out->path) return fvi_nomem(ctx);
     out->exists = is_run(out->path);
@@ -116,6 +137,7 @@ fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, 
         if (!dry) FVI_TRY_DONE(ctx, status, overwrite(out));
         out->exists = false;
     }
+    if (out->exists && !dry) FVI_TRY_DONE(ctx, status, lock_run(out));
     if (out->exists) FVI_TRY_DONE(ctx, status, check_same(out, c, mode));
     out->checkpoints = c->v.checkpoint_dir ? fvi_path_absolute(c->v.checkpoint_dir) : fvi_path_join(out->path, "checkpoints");
     if (!out->checkpoints) {
@@ -169,11 +191,13 @@ static char *environment_text(const fv_context *ctx)
     fvi_text t = {0};
     fvi_text_add(&t, "{\n  \"fovea\": \"%s\",\n  \"cpu\": ", fv_version());
     fvi_text_json_string(&t, fvi_cpu_model());
-    fvi_text_add(&t, ",\n  \"cores\": %d,\n  \"threads\": %d\n}\n", fvi_cpu_count(), fv_context_threads(ctx));
+    fvi_text_add(&t, ",\n  \"isa\": \"%s\",\n  \"onednn\": \"%s\",\n  \"cores\": %d,\n  \"threads\": %d\n}\n",
+                 fvi_cpu_isa_name(fvi_cpu_detect_isa()), fvi_dnnl_version(), fvi_cpu_count(), fv_context_threads(ctx));
     return fvi_text_take(&t);
 }
 
-#define CSV_HEADER "step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1,val_acc_raw\n"
+#define CSV_COLUMN(name) "," #name
+#define CSV_HEADER "step,epoch,lr,loss,grad_norm" FVI_METRIC_LIST(CSV_COLUMN) "\n"
 
 /* Keeps the rows up to `step`: what a killed process wrote beyond its checkpoint will be written again. */
 static char *csv_until(char *text, int64_t step)
@@ -234,6 +258,7 @@ fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, i
 {
     FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->path));
     FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->checkpoints));
+    if (r->lock < 0) FVI_TRY(r->ctx, lock_run(r));
     if (!r->exists || r->changed) {
         FVI_TRY(r->ctx, write_text(r, "origins.json", fv_config_text(c, true)));
         FVI_TRY(r->ctx, write_text(r, "classes.txt", classes_text(data)));
@@ -257,10 +282,11 @@ static void cell(FILE *f, double v)
 
 fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m)
 {
-    const double cells[] = {m->epoch, m->rate, m->loss, m->norm, m->val_loss, m->val_acc, m->val_top5, m->val_f1, m->raw_acc};
+    const double cells[] = {m->epoch, m->rate, m->loss, m->norm};
     if (!r->metrics) return FV_OK;
     fprintf(r->metrics, "%lld", (long long)m->step);
     for (int i = 0; i < FVI_COUNT(cells); i++) cell(r->metrics, cells[i]);
+    for (int i = 0; i < FVI_METRICS; i++) cell(r->metrics, m->val ? m->val[i] : (double)NAN);
     if (fputc('\n', r->metrics) == EOF || ferror(r->metrics))
         return fvi_fail(r->ctx, FV_ERROR_IO, "%s/metrics.csv: %s", r->path, strerror(errno));
     return FV_OK;
@@ -275,6 +301,7 @@ fv_status fvi_run_flush(fvi_run *r)
 void fvi_run_close(fvi_run *r)
 {
     if (r->metrics) fclose(r->metrics);
+    if (r->ctx && r->lock >= 0) close(r->lock);
     fvi_free(r->path);
     fvi_free(r->checkpoints);
     fvi_free(r->changes);

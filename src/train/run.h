@@ -18,6 +18,7 @@ typedef struct fvi_run {
     char *table;                         /* text of the kernel table in use; NULL: the shipped heuristics */
     char *table_path;                    /* where it is read from */
     FILE *metrics;
+    int lock;                            /* descriptor of RUN/.lock, held while the run is trained; -1: none */
 } fvi_run;
 
 /* Decides the folder by configuration and mode; writes nothing except moving an old run aside (FV_RUN_OVERWRITE).
@@ -25,8 +26,8 @@ typedef struct fvi_run {
 FV_CHECKED fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out);
 /* Creates the folder and its files. `classes`: class names. `step`: where it goes on. */
 FV_CHECKED fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, int64_t step);
-/* One row; empty cells where values are NaN. */
-typedef struct fvi_metrics_row { int64_t step; double epoch, rate, loss, norm, val_loss, val_acc, val_top5, val_f1, raw_acc; } fvi_metrics_row;
+/* One row; empty cells where values are NaN. `val`: FVI_METRICS of them, NULL without a validation. */
+typedef struct fvi_metrics_row { int64_t step; double epoch, rate, loss, norm; const double *val; } fvi_metrics_row;
 FV_CHECKED fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m);
 FV_CHECKED fv_status fvi_run_flush(fvi_run *r);
 void fvi_run_close(fvi_run *r);

@@ -219,6 +219,7 @@ static fv_status open_position(fv_trainer *t)
 {
     bool found = false;
     t->position = (fvi_position){.validated_step = -1, .best = NAN, .best_step = -1, .last_loss = NAN, .last_norm = NAN};
+    for (int i = 0; i < FVI_METRICS; i++) t->position.metrics[i] = NAN;
     if (t->run.exists) FVI_TRY(t->ctx, fvi_checkpoint_open(t->ctx, t->run.checkpoints, !t->dry, &t->checkpoint, &found));
     t->resumed = found;
     if (found) t->position = t->checkpoint.position;
@@ -244,8 +245,13 @@ static void align_position(fv_trainer *t)
     }
 }
 
-static fv_status check_machine(fv_trainer *t)
+static fv_status check_resumed(fv_trainer *t)
 {
+    int64_t before = t->position.samples;
+    if (before && before != t->train->count && !t->run.changed)
+        return fvi_fail(t->ctx, FV_ERROR_FORMAT, "the run was trained on %lld samples, the data have %lld now: other data, or files are missing; use "
+                        "--new for a new run", (long long)before, (long long)t->train->count);
+
     const char *cpu = fvi_st_metadata(&t->checkpoint.state, "fovea.cpu"), *version = fvi_st_metadata(&t->checkpoint.state, "fovea.version");
     if ((cpu && strcmp(cpu, fvi_cpu_model())) || (version && strcmp(version, fv_version())) || t->position.threads != fv_context_threads(t->ctx))
         fvi_log(t->ctx, FV_LOG_INFO, "resuming on another machine, version or number of threads (%s, %s, %lld threads before): numbers may differ in "
@@ -266,8 +272,9 @@ static fv_status create(fv_trainer *t, const fv_train_options *o)
     FVI_TRY(t->ctx, open_position(t));
     describe(t);
     align_position(t);
-    if (t->resumed) FVI_TRY(t->ctx, check_machine(t));
+    if (t->resumed) FVI_TRY(t->ctx, check_resumed(t));
     t->position.threads = fv_context_threads(t->ctx);
+    t->position.samples = t->train->count;
     t->classes = fvi_classes_json(t->train);
     t->config_text = fv_config_text(t->config, false);
     if (!t->classes || !t->config_text) return fvi_nomem(t->ctx);
@@ -280,6 +287,7 @@ static fv_status create(fv_trainer *t, const fv_train_options *o)
     t->progress.best = t->position.best;
     t->progress.best_step = t->position.best_step;
     t->progress.finished = t->position.finished;
+    fvi_trainer_show_metrics(t);
     return FV_OK;
 }
 

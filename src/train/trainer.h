@@ -39,7 +39,7 @@ struct fv_trainer {
     fv_train_callback *callback;
     void *callback_user;
     fv_train_progress progress;
-    fv_metric metrics[8];
+    fv_metric metrics[FVI_METRICS];
     volatile sig_atomic_t interrupted;
     int64_t saved_step;
     double train_seconds;                /* updates only, of this process */
@@ -51,6 +51,7 @@ FV_CHECKED fv_status fvi_trainer_prepare(fv_trainer *t);     /* session, functio
 FV_CHECKED fv_status fvi_trainer_loop(fv_trainer *t);
 FV_CHECKED fv_status fvi_trainer_validate(fv_trainer *t);
 FV_CHECKED fv_status fvi_trainer_save(fv_trainer *t);
+void fvi_trainer_show_metrics(fv_trainer *t);               /* position.metrics -> progress */
 void fvi_trainer_tell(fv_trainer *t, fv_train_event event);
 int fvi_loader_threads(const fv_config *c);
 fvi_augment fvi_augment_of(const fv_config *c);

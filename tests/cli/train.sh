@@ -1,0 +1,174 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The program around training: exit codes, texts, JSON, runs that exist, signals. The program is $FOVEA.
+set -u
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export FOVEA_RUN_ROOT="$work/runs" OMP_WAIT_POLICY=passive
+failed=0
+
+# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
+expect() {
+    name=$1 code=$2 text=$3
+    shift 3
+    got=0
+    "$FOVEA" "$@" > "$work/out" 2> "$work/err" || got=$?
+    cat "$work/out" "$work/err" > "$work/output"
+    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
+        echo "$name: ok"
+    else
+        echo "$name: FAILED, exit code $got (expected $code), without: $text"
+        cat "$work/output"
+        failed=1
+    fi
+}
+
+# also NAME TEXT FILE: TEXT is in FILE.
+also() {
+    if grep -qF -- "$2" "$3"; then echo "$1: ok"; else echo "$1: FAILED, $3 lacks: $2"; cat "$3"; failed=1; fi
+}
+
+# batch FILE RECORDS: CIFAR-10 records with labels 0, 1, 2 ...
+batch() {
+    : > "$1"
+    i=0
+    while [ $i -lt "$2" ]; do
+        printf "\\00$((i % 8))" >> "$1"
+        head -c 3072 /dev/urandom >> "$1"
+        i=$((i + 1))
+    done
+}
+
+mkdir data
+batch data/data_batch_1.bin 9
+batch data/data_batch_2.bin 3
+batch data/test_batch.bin 5
+cat > tiny.json << 'E'
+{"model": "resnet18", "data": {"root": "data", "workers": 1}, "batch_size": 4, "max_steps": 3, "threads": 1, // a comment
+ "validate_every": 2, "save_every": 1, "variants": {"slow": {"learning_rate": 1e-5}, "long": {"max_steps": 1000}}}
+E
+
+# ---- the program itself
+expect version 0 "fovea 0." --version
+expect no_command 2 "usage: fovea COMMAND"
+expect unknown_command 2 'unknown command "trian"' trian
+expect help 0 "train" --help
+expect help_train 0 "gradient_accumulation_steps" help train
+expect help_flag 0 "--continue" train --help
+expect help_models 0 "model_args.stem" help summary
+expect help_unknown 2 'there is no command "x"' help x
+for command in train eval summary bench info config help; do expect "help_$command" 0 "fovea $command" $command --help; done
+expect info 0 "oneDNN" info
+expect info_json 0 '"isa"' info --json
+expect info_word 2 "takes no arguments" info x
+
+# ---- configuration
+expect config 0 '"batch_size": 4' config tiny.json
+expect config_origins 0 '"learning_rate": "tiny.json:2 (variant slow)"' config tiny.json +slow --origins
+expect config_alias 0 '"batch_size": 7' config tiny.json batch=7
+expect config_long 0 '"batch_size": 7' config tiny.json --batch-size 7
+expect config_long_equals 0 '"batch_size": 7' config tiny.json --batch_size=7
+expect config_unknown 2 'batchsize: unknown key; did you mean "batch_size"?' config tiny.json batchsize=7
+expect config_file_absent 2 "configuration none.json does not exist" config none.json
+printf '{\n"batch_size": 0}' > zero.json
+expect config_place 2 "zero.json:2: batch_size: 0 is out of range" train zero.json data=data
+printf '{"model": "resnet18"' > torn.json
+expect config_torn 2 "torn.json:1" train torn.json
+expect variant_unknown 2 'no variant "slwo"; did you mean "+slow"?' config tiny.json +slwo
+expect flag_unknown 2 "--newer is no flag" train tiny.json --newer
+expect short_unknown 2 "unknown flag -x" train tiny.json -x
+expect modes 2 "exclude each other" train tiny.json --new --overwrite
+expect two_words 2 "one configuration or run at a time" train tiny.json other.json
+expect nothing 2 "is needed" train
+
+# ---- data
+expect no_data 2 "no data: give data=DIR" train model=resnet18
+expect data_absent 3 "does not exist; give data=DIR" train tiny.json data=nowhere
+mkdir empty
+expect data_empty 3 "no data_batch_*.bin" train tiny.json data=empty
+mkdir bad && cp data/* bad/ && head -c 5000 data/data_batch_1.bin > bad/data_batch_1.bin
+expect data_torn 3 "data_batch_1.bin: 5000 bytes is not a whole number of CIFAR-10 records" train tiny.json data=bad
+cp data/data_batch_1.bin bad/ && printf '\377' | dd of=bad/data_batch_1.bin bs=1 conv=notrunc 2> /dev/null
+expect data_label 3 "record 0 has label 255" train tiny.json data=bad
+expect wrong_size 2 "set image_size=32" train tiny.json image_size=64 run=runs/size
+expect cuda 2 "set device=cpu" train tiny.json device=cuda
+expect model 2 'did you mean "resnet18"' train tiny.json model=resnet81
+
+# ---- a run
+expect dry_run 0 "nothing was written" train tiny.json --dry-run
+[ ! -e runs/tiny ] || { echo "dry_run: FAILED, there is a run folder"; failed=1; }
+expect train 0 '"step": 3' train tiny.json --json
+also train_progress "3/3" err
+also train_start "11,181,642 parameters" err
+also train_log "3/3" runs/tiny/console.log
+[ "$(wc -l < out)" = 1 ] || { echo "train: FAILED, more than one line on standard output"; failed=1; }
+for file in config.json origins.json classes.txt environment.json command.txt metrics.csv checkpoints/best.safetensors checkpoints/latest.safetensors \
+    checkpoints/latest.state.safetensors checkpoints/previous.safetensors; do
+    [ -s "runs/tiny/$file" ] || { echo "train: FAILED, no $file"; failed=1; }
+done
+also train_rows "3," runs/tiny/metrics.csv
+expect finished 0 "is finished at step 3; extend with" train tiny.json
+expect finished_run 0 "is finished" train runs/tiny
+expect different 2 "seed (0, now 9)" train tiny.json seed=9
+expect continue 0 "4/4" train runs/tiny --continue max_steps=4
+also continued_noted "changed: max_steps (3, now 4)" runs/tiny/command.txt
+"$FOVEA" train tiny.json +slow --quiet > output 2>&1 || { echo "quiet: FAILED"; failed=1; }
+[ ! -s output ] || { echo "quiet: FAILED, it says:"; cat output; failed=1; }
+[ -d runs/tiny.slow ] || { echo "variant: FAILED, no runs/tiny.slow"; failed=1; }
+expect continue_nothing 2 "there is no run" train tiny.json run=runs/none --continue
+mkdir -p runs/file && rmdir runs/file && echo x > runs/file
+expect in_the_way 2 "is in the way" train tiny.json run=runs/file
+
+# ---- evaluation
+expect eval 0 '"samples": 5, "of": 5' eval runs/tiny --json
+expect eval_val 0 "evaluated 5/5" val runs/tiny split=val
+expect eval_train 0 "evaluated 12/12" eval runs/tiny split=train
+expect eval_latest 0 "latest.safetensors (step 4)" eval runs/tiny@latest
+expect eval_file 0 "evaluated 5/5" eval runs/tiny/checkpoints/best.safetensors data=data
+expect eval_split 2 "test, val or train" eval runs/tiny split=all
+expect eval_nothing 2 "is needed" eval
+expect eval_absent 3 "there are no weights" eval runs/absent
+expect eval_data 3 "does not exist" eval runs/tiny data=nowhere
+echo junk > junk.safetensors
+expect eval_junk 3 "not a valid safetensors file" eval junk.safetensors
+mkdir moved && cp -r runs/tiny moved/elsewhere
+expect eval_moved 0 "evaluated 5/5" eval moved/elsewhere
+
+# ---- checkpoints that are damaged
+cp -r runs/tiny runs/torn
+for f in latest previous; do truncate -s 5000 runs/torn/checkpoints/$f.safetensors; done
+expect torn 3 "cut short" train runs/torn --continue max_steps=9
+cp -r runs/tiny runs/half
+truncate -s 5000 runs/half/checkpoints/latest.state.safetensors
+expect fallback 0 "going on from the previous checkpoint, step 3" train runs/half --continue max_steps=5
+if [ "$(id -u)" != 0 ]; then
+    mkdir locked && chmod 555 locked
+    expect read_only 3 "locked" train tiny.json run=locked/run
+fi
+
+# ---- signals
+"$FOVEA" train tiny.json +long > out 2> err &
+child=$!
+i=0
+while [ ! -s runs/tiny.long/checkpoints/latest.state.safetensors ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+kill -INT $child
+got=0
+wait $child || got=$?
+if [ $got = 130 ]; then echo "interrupt: ok"; else echo "interrupt: FAILED, exit code $got"; cat err; failed=1; fi
+also interrupt_text "Go on with: fovea train" err
+expect resumed 2 "max_steps (1000, now 2)" train tiny.json +long max_steps=2
+
+# ---- summary, bench
+expect summary 0 '"parameters": 11689512' summary resnet18 input=3x32x32 --json
+expect summary_train 0 "training with AdamW" summary resnet18 input=3x32x32 batch_size=2 --train
+expect summary_run 0 "11,181,642 parameters" summary runs/tiny input=3x32x32
+expect summary_cifar 0 "11,173,962" summary resnet18 input=3x32x32 classes=10 model_args.stem=cifar
+expect summary_input 2 "CxHxW is wanted" summary resnet18 input=32
+expect summary_unknown 2 'did you mean "resnet18"' summary resnet19
+expect summary_setting 2 "is no setting of this command" summary resnet18 inptu=3x32x32
+expect bench 0 '"median_ms"' bench resnet18 infer batch_size=1 input=3x32x32 steps=2 warmup=0 threads=1 --json
+expect bench_ops 0 "conv2d" bench resnet18 train batch_size=2 input=3x32x32 steps=2 warmup=0 threads=1 --ops
+expect bench_mode 2 "train or infer are needed" bench resnet18 both
+expect bench_dtype 2 "f32 or bf16" bench resnet18 infer dtype=f8
+exit $failed
