@@ -9,7 +9,7 @@
 
 #include <omp.h>
 
-enum { GROUP = 6, MAX_KERNEL = 11 };    /* channel blocks that one thread takes together */
+enum { GROUP = 6, MAX_KERNEL = 11, STREAM_BYTES = 16 << 20 };      /* GROUP: channel blocks that one thread takes together */
 
 typedef struct state {
     int64_t n, c, h, w, oh, ow;        /* of x and y */
@@ -133,7 +133,7 @@ static fvi_dw_image image(const state *s, const void *data, int64_t n, int64_t b
 {
     const int64_t pixel = s->layout == FVI_NHWC ? s->c : 16;
     const int64_t at = s->layout == FVI_NHWC ? n * h * w * s->c + b * 16 : (n * (s->c / 16) + b) * h * w * 16;
-    return (fvi_dw_image){(char *)(uintptr_t)data + at * (s->bf16 ? 2 : 4), s->bf16, h, w, pixel, pixel * w};
+    return (fvi_dw_image){(char *)(uintptr_t)data + at * (s->bf16 ? 2 : 4), s->bf16, false, h, w, pixel, pixel * w};
 }
 
 static float number(const void *p, bool bf16, int64_t i)
@@ -173,11 +173,12 @@ static void convolve_all(const state *s, void *const *in, void *const *out, floa
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < s->n * blocks; i++) {
             const int64_t n = i / blocks, b = i % blocks;
-            const fvi_dw_image x = image(s, in[0], n, b, s->h, s->w), y = image(s, out[0], n, b, s->oh, s->ow);
-            const fvi_dw_image dy = image(s, in[0], n, b, s->oh, s->ow), dx = image(s, out[0], n, b, s->h, s->w);
+            const fvi_dw_image from = gradient ? image(s, in[0], n, b, s->oh, s->ow) : image(s, in[0], n, b, s->h, s->w);
+            fvi_dw_image to = gradient ? image(s, out[0], n, b, s->h, s->w) : image(s, out[0], n, b, s->oh, s->ow);
+            to.stream = !s->bf16 && (uintptr_t)out[0] % 64 == 0 && s->n * s->c * to.h * to.w * 4 >= STREAM_BYTES;
             float bias[16];
             for (int c = 0; s->has_bias && c < 16; c++) bias[c] = number(in[2], s->bias_bf16, b * 16 + c);
-            s->convolve(gradient ? &dy : &x, gradient ? &dx : &y, &f, weights + b * taps * 16, s->has_bias ? bias : NULL, memory);
+            s->convolve(&from, &to, &f, weights + b * taps * 16, s->has_bias ? bias : NULL, memory);
         }
     }
 }

@@ -4,6 +4,9 @@
 #include "cpu/isa/depthwise.h"
 
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 typedef float v16 __attribute__((vector_size(64)));
 typedef float v16u __attribute__((vector_size(64), aligned(4), may_alias));
@@ -56,6 +59,18 @@ static void pack_row(const fvi_dw_image *from, int64_t i, int64_t n, int64_t ste
         for (int64_t j = 0; j < n; j++) *(v16u *)(to + j * step * 16) = load((const float *)from->data + at + j * pixel);
 }
 
+/* Asks for the first n pixels of a row ahead of time: they lie too far apart for the hardware to guess. */
+INLINE void ask_row(const fvi_dw_image *image, int64_t i, int64_t n, const bool write)
+{
+    if (i >= image->h) return;
+    const int64_t size = image->bf16 ? 2 : 4;
+    const char *p = (const char *)image->data + i * image->row * size;
+    for (int64_t j = 0; j < n; j++) {
+        if (write) __builtin_prefetch(p + j * image->pixel * size, 1, 2);
+        else __builtin_prefetch(p + j * image->pixel * size, 0, 2);
+    }
+}
+
 typedef struct ring {
     const fvi_dw_image *from;
     const fvi_dw_frame *f;
@@ -84,7 +99,9 @@ static void ring_fill(ring *r, int64_t end)
 {
     for (; r->next < end; r->next++) {
         const int64_t i = source_row(r, r->next);
-        if (i >= 0) pack_row(r->from, i, r->pixels, r->f->step, r->rows + (r->next % r->size * r->width + r->f->left) * 16);
+        if (i < 0) continue;
+        ask_row(r->from, i + 1, r->pixels, false);
+        pack_row(r->from, i, r->pixels, r->f->step, r->rows + (r->next % r->size * r->width + r->f->left) * 16);
     }
 }
 
@@ -111,6 +128,12 @@ INLINE void tile(const float *const *rows, int64_t at, const float *w, v16 start
 INLINE void store_tile(const fvi_dw_image *to, int64_t i, int64_t j, const int n, const v16 acc[TILE])
 {
     const int64_t at = i * to->row + j * to->pixel, pixel = to->pixel;
+#if defined(__AVX512F__)
+    if (to->stream && !to->bf16) {
+        UNROLL for (int t = 0; t < n; t++) _mm512_stream_ps((float *)to->data + at + t * pixel, (__m512)acc[t]);
+        return;
+    }
+#endif
     if (to->bf16) {
         UNROLL for (int t = 0; t < n; t++) store_bf16((uint16_t *)to->data + at + t * pixel, acc[t]);
     } else {
@@ -126,11 +149,63 @@ INLINE void pixels(const float *const *rows, const float *w, v16 start, const in
     store_tile(to, i, j, n, acc);
 }
 
+#if defined(__AVX512F__)
+/* n pixels of two rows, stride 1: each value of x serves both, and fewer rows pass through the cache. */
+INLINE void pixel_pairs(const float *const *rows, const float *w, v16 start, const int k, const fvi_dw_image *to, int64_t i, int64_t j,
+                        const int n)
+{
+    v16 above[TILE], below[TILE];
+    UNROLL for (int t = 0; t < n; t++) above[t] = below[t] = start;
+    for (int kw = 0; kw < k; kw++) {
+        const float *x = rows[0] + (j + kw) * 16, *y = rows[k] + (j + kw) * 16, *v = w + kw * 16;
+        const v16 first = load(v), last = load(v + (k - 1) * k * 16);
+        UNROLL for (int t = 0; t < n; t++) above[t] += load(x + t * 16) * first;
+        UNROLL for (int t = 0; t < n; t++) below[t] += load(y + t * 16) * last;
+    }
+    for (int kh = 1; kh < k; kh++) {
+        const float *x = rows[kh] + j * 16, *v = w + kh * k * 16;
+        for (int kw = 0; kw < k; kw++) {
+            const v16 here = load(v + kw * 16), before = load(v + (kw - k) * 16);
+            UNROLL for (int t = 0; t < n; t++) {
+                const v16 value = load(x + (kw + t) * 16);
+                above[t] += value * here;
+                below[t] += value * before;
+            }
+        }
+    }
+    store_tile(to, i, j, n, above);
+    store_tile(to, i + 1, j, n, below);
+}
+
+/* Two rows at a time while there are two; returns the row where it stopped. */
+INLINE int64_t convolve_pairs(ring *r, const float *w, v16 start, const int k, const fvi_dw_image *to)
+{
+    int64_t i = 0;
+    for (; i + 2 <= to->h; i += 2) {
+        const float *rows[MOST];
+        ring_fill(r, i + k + 1);
+        if (!to->stream) ask_row(to, i + 2, to->w, true), ask_row(to, i + 3, to->w, true);
+        for (int kh = 0; kh <= k; kh++) rows[kh] = ring_row(r, i + kh);
+        int64_t j = 0;
+        for (; j + TILE / 2 <= to->w; j += TILE / 2) pixel_pairs(rows, w, start, k, to, i, j, TILE / 2);
+        if (j + 4 <= to->w) pixel_pairs(rows, w, start, k, to, i, j, 4), j += 4;
+        if (j + 2 <= to->w) pixel_pairs(rows, w, start, k, to, i, j, 2), j += 2;
+        if (j < to->w) pixel_pairs(rows, w, start, k, to, i, j, 1);
+    }
+    return i;
+}
+#endif
+
 INLINE void convolve(ring *r, const float *w, v16 start, const int k, const int s, const fvi_dw_image *to)
 {
-    for (int64_t i = 0; i < to->h; i++) {
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    if (s == 1) i = convolve_pairs(r, w, start, k, to);
+#endif
+    for (; i < to->h; i++) {
         const float *rows[MOST];
         ring_fill(r, i * s + k);
+        if (!to->stream) ask_row(to, i + 1, to->w, true);
         for (int kh = 0; kh < k; kh++) rows[kh] = ring_row(r, i * s + kh);
         int64_t j = 0;
         for (; j + TILE <= to->w; j += TILE) pixels(rows, w, start, k, s, to, i, j, TILE);
@@ -145,12 +220,15 @@ void FVI_ISA_NAME(fvi_dw_convolve)(const fvi_dw_image *x, const fvi_dw_image *to
                                    const float *bias, float *memory)
 {
     const v16 zero = {0}, start = bias ? load(bias) : zero;
-    ring r = ring_open(x, f, to->w, 1, memory);
+    ring r = ring_open(x, f, to->w, FVI_MIN(to->h, 2), memory);
     if (f->k == 7 && f->s == 1) convolve(&r, w, start, 7, 1, to);      /* constants unroll */
     else if (f->k == 3 && f->s == 1) convolve(&r, w, start, 3, 1, to);
     else if (f->k == 3 && f->s == 2) convolve(&r, w, start, 3, 2, to);
     else if (f->s == 1) convolve(&r, w, start, f->k, 1, to);
     else convolve(&r, w, start, f->k, f->s, to);
+#if defined(__AVX512F__)
+    if (to->stream) _mm_sfence();
+#endif
 }
 
 /* ---- weight gradient ------------------------------------------------------------------------------------------------ */
@@ -182,6 +260,7 @@ INLINE void weight_gradient(ring *r, const fvi_dw_image *dy, int64_t band, const
     for (int64_t i = 0; i < dy->h; i += band) {
         const int64_t rows = FVI_MIN(band, dy->h - i);
         ring_fill(r, (i + rows - 1) * s + k);
+        for (int64_t row = 0; row < rows; row++) ask_row(dy, i + rows + row, dy->w, false);
         for (int64_t row = 0; row < rows; row++) pack_row(dy, i + row, dy->w, 1, packed + row * dy->w * 16);
         for (int kh = 0; kh < k; kh++)
             for (int kw = 0; kw < k;) {
