@@ -89,17 +89,35 @@ fv_status fvi_store_get(fvi_store *s, const char *name, fv_role role, const fvi_
 
 /* ---- initial values: a function of (seed, name, element), so order and threads do not matter ---- */
 
-static double draw(const fv_init *init, uint64_t seed, uint64_t stream, int64_t i)
+/* Four values at a time: elements 4 block .. 4 block + 3 from one Philox block (Box-Muller on both pairs). */
+static void draw(const fv_init *init, uint64_t seed, uint64_t stream, int64_t block, double x[4])
 {
     uint32_t w[4];
-    for (uint64_t attempt = 0;; attempt++) {
-        fvi_rng_block(seed, stream + (attempt << 1), (uint64_t)i, w);
-        const double u = ((double)w[0] + (double)(w[1] & 0x1fffffu) * 4294967296.0 + 0.5) / 9007199254740992.0;
-        if (init->kind == FV_INIT_UNIFORM) return init->a + (init->b - init->a) * u;
-        const double z = sqrt(-2 * log(u)) * cos(6.283185307179586477 * ((double)w[2] / 4294967296.0));
-        const double x = init->kind == FV_INIT_NORMAL ? init->a + init->b * z : init->a * z;
-        if (init->kind == FV_INIT_NORMAL || fabs(x) <= 2) return x;
+    double u[4];
+    fvi_rng_block(seed, stream, (uint64_t)block, w);
+    for (int i = 0; i < 4; i++) u[i] = ((double)w[i] + 0.5) / 4294967296.0;
+    if (init->kind == FV_INIT_UNIFORM) {
+        for (int i = 0; i < 4; i++) x[i] = init->a + (init->b - init->a) * u[i];
+        return;
     }
+    for (int i = 0; i < 4; i += 2) {
+        const double r = sqrt(-2 * log(u[i])), angle = 6.283185307179586477 * u[i + 1];
+        x[i] = r * cos(angle);
+        x[i + 1] = r * sin(angle);
+    }
+    const bool cut = init->kind == FV_INIT_TRUNC_NORMAL;
+    for (int i = 0; i < 4; i++) x[i] = cut ? init->a * x[i] : init->a + init->b * x[i];
+}
+
+/* Truncated at +-2 (absolute): what falls outside is drawn again from streams of its own. */
+static double redraw(const fv_init *init, uint64_t seed, uint64_t stream, int64_t i, double x)
+{
+    for (uint64_t attempt = 1; fabs(x) > 2 && attempt < 1000; attempt++) {
+        double again[4];
+        draw(init, seed, fvi_rng_stream(stream, attempt, 0), i >> 2, again);
+        x = again[i & 3];
+    }
+    return x;
 }
 
 static void initialise(const fvi_store *s, const fvi_var *v, void *plain)
@@ -109,11 +127,15 @@ static void initialise(const fvi_store *s, const fvi_var *v, void *plain)
     if (init->kind == FV_INIT_ZEROS || (init->kind == FV_INIT_CONSTANT && init->a == 0)) return;    /* blocks start zeroed */
     const uint64_t stream = fvi_hash_text(v->name);
 #pragma omp parallel for if (n > 65536)
-    for (int64_t i = 0; i < n; i++) {
-        const double x = init->kind == FV_INIT_CONSTANT ? init->a : draw(init, s->seed, stream, i);
-        if (v->type.dtype == FV_F32) ((float *)plain)[i] = (float)x;
-        else if (v->type.dtype == FV_F64) ((double *)plain)[i] = x;
-        else if (v->type.dtype == FV_I64) ((int64_t *)plain)[i] = (int64_t)x;
+    for (int64_t block = 0; block < (n + 3) / 4; block++) {
+        double x[4] = {init->a, init->a, init->a, init->a};
+        if (init->kind != FV_INIT_CONSTANT) draw(init, s->seed, stream, block, x);
+        for (int64_t i = 4 * block; i < FVI_MIN(n, 4 * block + 4); i++) {
+            const double value = init->kind == FV_INIT_TRUNC_NORMAL ? redraw(init, s->seed, stream, i, x[i & 3]) : x[i & 3];
+            if (v->type.dtype == FV_F32) ((float *)plain)[i] = (float)value;
+            else if (v->type.dtype == FV_F64) ((double *)plain)[i] = value;
+            else if (v->type.dtype == FV_I64) ((int64_t *)plain)[i] = (int64_t)value;
+        }
     }
 }
 
