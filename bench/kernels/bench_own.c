@@ -50,7 +50,6 @@ static const fvi_kernel *find_kernel(const char *op)
     return NULL;
 }
 
-/* Fills types and the activation's layout into q; dims of rank 0 end the list. */
 static void tensor(fvi_type *t, fv_dtype dtype, int rank, const int64_t *dims)
 {
     *t = fvi_type_make(dtype, rank, dims);
