@@ -129,8 +129,7 @@ static fv_status run_backward(void *p, void *const *in, void *const *out, void *
 }
 
 static const fvi_kernel forward = {.name = "layer_norm", .op = "layer_norm", .priority = 20, .choose = choose, .prepare = prepare, .run = run,
-                                   .destroy = fvi_free, .inplace = {1}, .skips_unused = true};
+                                   .destroy = fvi_free, .inplace = {1}};
 static const fvi_kernel backward = {.name = "layer_norm", .op = "layer_norm_backward", .priority = 20, .choose = choose_backward,
-                                    .prepare = prepare_backward, .run = run_backward, .destroy = fvi_free, .inplace = {1},
-                                    .skips_unused = true};
+                                    .prepare = prepare_backward, .run = run_backward, .destroy = fvi_free, .inplace = {1}};
 FVI_KERNELS(k_layer_norm, &forward, &backward);
