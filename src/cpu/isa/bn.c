@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalisation, see bn.h. Bodies are written once with constant parameters (data type bf, activation, nv vectors
- * of a row, ru rows at a time) and instantiated at the end; nv * ru = 4 sums run side by side. */
+/* Batch normalisation, see bn.h. Each body is written once, with the data type and the activation as constants, and runs
+ * in two forms: on four vectors at a time, and on one vector of `lanes` elements for what is left over. Four vectors are
+ * four columns of a row, two of each of two rows, or one of each of four: only their places differ. */
 #include "cpu/isa/bn.h"
 #include "cpu/isa/vec.h"
 
@@ -10,81 +11,32 @@
 
 enum { TOGETHER = 8 };                 /* wide rows are taken so many at a time, column by column */
 
-/* BODY(i0, rows, c0, nv, ru, part, lanes) over a run: i0 is the first element of a group of rows, c0 the column. Whole
- * vectors by 4, 2, 1, then the `lanes` left over. */
-#define STRIPS(run, BODY)                                                                          \
-    for (int64_t r0 = 0, group = (run)->width > 4 * VW ? TOGETHER : (run)->rows; r0 < (run)->rows; r0 += group) { \
-        const int width = (run)->width;                                                            \
-        const int64_t i0 = r0 * width, rows = (run)->rows - r0 < group ? (run)->rows - r0 : group; \
-        int c0 = 0;                                                                                \
-        for (; c0 + 4 * VW <= width; c0 += 4 * VW) BODY(i0, rows, c0, 4, 1, false, 0);             \
-        if (VW < 16)                                                                               \
-            for (; c0 + 2 * VW <= width; c0 += 2 * VW) BODY(i0, rows, c0, 2, 2, false, 0);         \
-        for (; c0 + VW <= width; c0 += VW) BODY(i0, rows, c0, 1, 4, false, 0);                     \
-        if (c0 < width) BODY(i0, rows, c0, 1, 1, true, width - c0);                                \
-    }                                                                                              \
-    for (int c0 = 0; c0 < (run)->tail; c0 += VW)                                                   \
-        BODY((run)->rows * (run)->width, 1, c0, 1, 1, true, ((run)->tail - c0 < VW ? (run)->tail - c0 : VW))
+/* Four vectors, `times` times, `step` elements on each time: vector j is at element first + at[j], column column[j]. */
+typedef struct quad { int64_t first, times, step, at[4]; int column[4]; } quad;
 
-/* ONE(i, v, j) for every vector of a strip: element i, vector v of the row, sum j. */
-#define EACH(i0, rows, width, c0, nv, ru, ONE)                                             \
-    do {                                                                                   \
-        int64_t i = (i0) + (c0), r = 0;                                                    \
-        for (; r + (ru) <= (rows); r += (ru), i += (int64_t)(ru) * (width))                \
-            FVI_UNROLL for (int u = 0; u < (ru); u++)                                      \
-                FVI_UNROLL for (int v = 0; v < (nv); v++)                                  \
-                    ONE(i + u * (width) + v * VW, v, u * (nv) + v);                        \
-        if ((ru) > 1)                                                                      \
-            for (; r < (rows); r++, i += (width))                                          \
-                FVI_UNROLL for (int v = 0; v < (nv); v++) ONE(i + v * VW, v, v);           \
-    } while (0)
-
-FVI_AI vf load(const void *p, int64_t i, const bool bf, const bool part, int lanes)
+FVI_AI quad quad_of(int64_t first, int64_t rows, int width, int column, int nv)
 {
-    return part ? vld_n(p, i, lanes, bf) : vld(p, i, bf);
-}
-FVI_AI void store(void *p, int64_t i, vf v, const bool bf, const bool part, int lanes, bool stream)
-{
-    if (part) vst_n(p, i, v, lanes, bf);
-    else if (stream) vst_stream(p, i, v, bf);
-    else vst(p, i, v, bf);
-}
-/* to[c0 ...] += the sums of nv vectors, ru of each. */
-FVI_AI void add_to(float *to, int c0, const vf *sum, const int nv, const int ru, const bool part, int lanes)
-{
-    FVI_UNROLL for (int v = 0; v < nv; v++) {
-        vf s = sum[v];
-        FVI_UNROLL for (int u = 1; u < ru; u++) s += sum[u * nv + v];
-        store(to, c0 + v * VW, load(to, c0 + v * VW, false, part, lanes) + s, false, part, lanes, false);
+    const int ru = 4 / nv;
+    quad q = {.first = first + column, .times = rows / ru, .step = (int64_t)ru * width};
+    FVI_UNROLL for (int j = 0; j < 4; j++) {
+        q.at[j] = (int64_t)(j / nv) * width + j % nv * VW;
+        q.column[j] = column + j % nv * VW;
     }
+    return q;
 }
+
+/* QUAD(q) and ONE(element, column, lanes) over all of a run. */
+#define WALK(run, QUAD, ONE)                                                                                       for (int64_t r0 = 0, group = (run)->width > 4 * VW ? TOGETHER : (run)->rows; r0 < (run)->rows; r0 += group) {         const int width = (run)->width;                                                                                const int64_t i0 = r0 * width, rows = (run)->rows - r0 < group ? (run)->rows - r0 : group;                     int c = 0;                                                                                                     for (int nv; c + VW <= width; c += nv * VW) {                                                                      nv = c + 4 * VW <= width ? 4 : c + 2 * VW <= width ? 2 : 1;                                                    const quad q = quad_of(i0, rows, width, c, nv);                                                                QUAD(q);                                                                                                       for (int64_t r = q.times * (4 / nv); r < rows; r++)                                                                for (int v = 0; v < nv; v++) ONE(i0 + r * width + c + v * VW, c + v * VW, VW);                         }                                                                                                              for (int64_t r = 0; c < width && r < rows; r++) ONE(i0 + r * width + c, c, width - c);                     }                                                                                                              for (int c = 0; c < (run)->tail; c += VW)                                                                          ONE((run)->rows * (run)->width + c, c, (run)->tail - c < VW ? (run)->tail - c : VW)
 
 /* ---- statistics -------------------------------------------------------------------------------------------------- */
 
-FVI_AI void stats_strip(const void *x, int64_t i0, int64_t rows, int width, int c0, const int nv, const int ru,
-                        const bool bf, const bool part, int lanes, const float *shift, float *sum_to, float *squares_to)
+FVI_AI void stats_any(const void *x, const fvi_bn_run *run, const float *shift, float *sum, float *squares, const bool bf)
 {
-    vf k[4], sum[4], sq[4];
-    FVI_UNROLL for (int v = 0; v < nv; v++) k[v] = load(shift, c0 + v * VW, false, part, lanes);
-    FVI_UNROLL for (int j = 0; j < 4; j++) sum[j] = sq[j] = vsplat(0);
-#define ONE(i, v, j)                                \
-    do {                                            \
-        vf d = load(x, i, bf, part, lanes) - k[v];  \
-        sum[j] += d;                                \
-        sq[j] += d * d;                             \
-    } while (0)
-    EACH(i0, rows, width, c0, nv, ru, ONE);
+#define QUAD(q)                                                                                            do {                                                                                                       vf k[4], s[4], t[4];                                                                                   FVI_UNROLL for (int j = 0; j < 4; j++) k[j] = vld(shift, q.column[j], false), s[j] = t[j] = vsplat(0);         int64_t i = q.first;                                                                                   for (int64_t n = 0; n < q.times; n++, i += q.step)                                                         FVI_UNROLL for (int j = 0; j < 4; j++) {                                                                   vf d = vld(x, i + q.at[j], bf) - k[j];                                                                 s[j] += d;                                                                                             t[j] += d * d;                                                                                     }                                                                                                  FVI_UNROLL for (int j = 0; j < 4; j++) {                                                                   vst(sum, q.column[j], vld(sum, q.column[j], false) + s[j], false);                                     vst(squares, q.column[j], vld(squares, q.column[j], false) + t[j], false);                         }                                                                                                  } while (0)
+#define ONE(i, c, n)                                                                  do {                                                                                  vf d = vld_n(x, i, n, bf) - vld_n(shift, c, n, false);                            vst_n(sum, c, vld_n(sum, c, n, false) + d, n, false);                             vst_n(squares, c, vld_n(squares, c, n, false) + d * d, n, false);             } while (0)
+    WALK(run, QUAD, ONE);
+#undef QUAD
 #undef ONE
-    add_to(sum_to, c0, sum, nv, ru, part, lanes);
-    add_to(squares_to, c0, sq, nv, ru, part, lanes);
-}
-
-FVI_AI void stats_any(const void *x, const fvi_bn_run *r, const float *shift, float *sum, float *squares, const bool bf)
-{
-#define BODY(i0, rows, c, nv, ru, part, lanes) \
-    stats_strip(x, i0, rows, r->width, c, nv, ru, bf, part, lanes, shift, sum, squares)
-    STRIPS(r, BODY);
-#undef BODY
 }
 
 static void merge(const float *shift, const float *sum, const float *squares, int64_t stride, int64_t units,
@@ -114,38 +66,25 @@ static void add(const float *part, int64_t stride, int64_t units, int lanes, dou
 
 /* ---- forward ----------------------------------------------------------------------------------------------------- */
 
-FVI_AI void forward_strip(const fvi_bn_forward *t, int64_t i0, int64_t rows, int width, int c0, const int nv,
-                          const int ru, const bool bf, const bool silu, const bool part, int lanes)
+FVI_AI void forward_any(const fvi_bn_forward *t, const fvi_bn_run *run, const bool bf, const bool silu)
 {
     const vf low = vsplat(t->relu ? 0.0f : -INFINITY);
     const bool stream = t->stream;
     const void *x = t->x, *residual = t->residual;
     void *y = t->y;
-    vf mean[4], a[4], shift[4];
-    FVI_UNROLL for (int v = 0; v < nv; v++) {
-        mean[v] = load(t->mean, c0 + v * VW, false, part, lanes);
-        a[v] = load(t->a, c0 + v * VW, false, part, lanes);
-        shift[v] = load(t->shift, c0 + v * VW, false, part, lanes);
-    }
-#define ONE(i, v, j)                                                           \
-    do {                                                                       \
-        vf z = (load(x, i, bf, part, lanes) - mean[v]) * a[v] + shift[v];      \
-        if (residual) z += load(residual, i, bf, part, lanes);                 \
-        z = silu ? z * vsigmoid(z) : vmax(low, z);                             \
-        store(y, i, z, bf, part, lanes, stream);                               \
-    } while (0)
-    EACH(i0, rows, width, c0, nv, ru, ONE);
+#define QUAD(q)                                                                            do {                                                                                       vf mean[4], a[4], shift[4];                                                            FVI_UNROLL for (int j = 0; j < 4; j++) {                                                   mean[j] = vld(t->mean, q.column[j], false);                                            a[j] = vld(t->a, q.column[j], false);                                                  shift[j] = vld(t->shift, q.column[j], false);                                      }                                                                                      int64_t i = q.first;                                                                   for (int64_t n = 0; n < q.times; n++, i += q.step)                                         FVI_UNROLL for (int j = 0; j < 4; j++) {                                                   vf z = (vld(x, i + q.at[j], bf) - mean[j]) * a[j] + shift[j];                          if (residual) z += vld(residual, i + q.at[j], bf);                                     z = silu ? z * vsigmoid(z) : vmax(low, z);                                             if (stream) vst_stream(y, i + q.at[j], z, bf);                                         else vst(y, i + q.at[j], z, bf);                                                   }                                                                              } while (0)
+#define ONE(i, c, n)                                                                                           do {                                                                                                           vf z = (vld_n(x, i, n, bf) - vld_n(t->mean, c, n, false)) * vld_n(t->a, c, n, false);                      z += vld_n(t->shift, c, n, false);                                                                         if (residual) z += vld_n(residual, i, n, bf);                                                              vst_n(y, i, silu ? z * vsigmoid(z) : vmax(low, z), n, bf);                                             } while (0)
+    WALK(run, QUAD, ONE);
+#undef QUAD
 #undef ONE
 }
 
-FVI_AI void forward_any(const fvi_bn_forward *t, const fvi_bn_run *r, const bool bf, const bool silu)
-{
-#define BODY(i0, rows, c, nv, ru, part, lanes) forward_strip(t, i0, rows, r->width, c, nv, ru, bf, silu, part, lanes)
-    STRIPS(r, BODY);
-#undef BODY
-}
-
 /* ---- backward ---------------------------------------------------------------------------------------------------- */
+
+FVI_AI vf load(const void *p, int64_t i, const bool bf, const bool part, int lanes)
+{
+    return part ? vld_n(p, i, lanes, bf) : vld(p, i, bf);
+}
 
 /* g = act'(z) * (dy + dy2), z = d * a + shift, d = x - mean. */
 FVI_AI vf gradient(const fvi_bn_backward *t, int64_t i, vf d, vf a, vf shift, const bool bf, const int act,
@@ -155,7 +94,7 @@ FVI_AI vf gradient(const fvi_bn_backward *t, int64_t i, vf d, vf a, vf shift, co
     if (t->dy2) g += load(t->dy2, i, bf, part, lanes);
     if (act == FVI_BN_RELU) {
         vmask off = vge(vsplat(0), load(t->y, i, bf, part, lanes));
-        if (!part && t->mask) vmask_store(t->mask, i, off);
+        if (t->mask) vmask_store(t->mask, i, off);             /* then no vector is a part */
         g = vsel(off, vsplat(0), g);
     }
     if (act == FVI_BN_MASK) g = vsel(vmask_load(t->mask, i), vsplat(0), g);
@@ -166,65 +105,26 @@ FVI_AI vf gradient(const fvi_bn_backward *t, int64_t i, vf d, vf a, vf shift, co
     return g;
 }
 
-FVI_AI void sums_strip(const fvi_bn_backward *t0, int64_t i0, int64_t rows, int width, int c0, const int nv,
-                       const int ru, const bool bf, const int act, const bool part, int lanes)
+FVI_AI void sums_any(const fvi_bn_backward *given, const fvi_bn_run *run, const bool bf, const int act)
 {
-    const fvi_bn_backward local = *t0, *t = &local;        /* a copy: stores to g cannot change it */
-    vf mean[4], a[4], shift[4], sg[4], sx[4];
-    FVI_UNROLL for (int v = 0; v < nv; v++) {
-        mean[v] = load(t->mean, c0 + v * VW, false, part, lanes);
-        a[v] = act == FVI_BN_SILU ? load(t->a, c0 + v * VW, false, part, lanes) : vsplat(0);
-        shift[v] = act == FVI_BN_SILU ? load(t->shift, c0 + v * VW, false, part, lanes) : vsplat(0);
-    }
-    FVI_UNROLL for (int j = 0; j < 4; j++) sg[j] = sx[j] = vsplat(0);
-#define ONE(i, v, j)                                                                     \
-    do {                                                                                 \
-        vf d = load(t->x, i, bf, part, lanes) - mean[v];                                 \
-        vf g = gradient(t, i, d, a[v], shift[v], bf, act, part, lanes);                  \
-        sg[j] += g;                                                                      \
-        sx[j] += g * d;                                                                  \
-        if (t->g) store(t->g, i, g, bf, part, lanes, false);                             \
-    } while (0)
-    EACH(i0, rows, width, c0, nv, ru, ONE);
-#undef ONE
-    add_to(t->sum_g, c0, sg, nv, ru, part, lanes);
-    add_to(t->sum_gx, c0, sx, nv, ru, part, lanes);
-}
-
-FVI_AI void sums_any(const fvi_bn_backward *t, const fvi_bn_run *r, const bool bf, const int act)
-{
-#define BODY(i0, rows, c, nv, ru, part, lanes) sums_strip(t, i0, rows, r->width, c, nv, ru, bf, act, part, lanes)
-    STRIPS(r, BODY);
-#undef BODY
-}
-
-FVI_AI void backward_strip(const fvi_bn_backward *t0, int64_t i0, int64_t rows, int width, int c0, const int nv,
-                           const int ru, const bool bf, const int act, const bool part, int lanes)
-{
-    const fvi_bn_backward local = *t0, *t = &local;
-    vf mean[4], a[4], shift[4], c1[4], c2[4];
-    FVI_UNROLL for (int v = 0; v < nv; v++) {
-        mean[v] = load(t->mean, c0 + v * VW, false, part, lanes);
-        a[v] = load(t->a, c0 + v * VW, false, part, lanes);
-        c1[v] = load(t->c1, c0 + v * VW, false, part, lanes);
-        c2[v] = load(t->c2, c0 + v * VW, false, part, lanes);
-        shift[v] = act == FVI_BN_SILU ? load(t->shift, c0 + v * VW, false, part, lanes) : vsplat(0);
-    }
-#define ONE(i, v, j)                                                                           \
-    do {                                                                                       \
-        vf d = load(t->x, i, bf, part, lanes) - mean[v];                                       \
-        vf g = gradient(t, i, d, a[v], shift[v], bf, act, part, lanes);                        \
-        store(t->dx, i, a[v] * g - (c2[v] * d + c1[v]), bf, part, lanes, t->stream);           \
-    } while (0)
-    EACH(i0, rows, width, c0, nv, ru, ONE);
+    const fvi_bn_backward copy = *given, *t = &copy;           /* stores to g cannot change a copy */
+    const bool silu = act == FVI_BN_SILU;
+#define QUAD(q)                                                                                    do {                                                                                               vf mean[4], a[4], shift[4], sg[4], sx[4];                                                      FVI_UNROLL for (int j = 0; j < 4; j++) {                                                           mean[j] = vld(t->mean, q.column[j], false);                                                    a[j] = silu ? vld(t->a, q.column[j], false) : mean[j];                                         shift[j] = silu ? vld(t->shift, q.column[j], false) : mean[j];                                 sg[j] = sx[j] = vsplat(0);                                                                 }                                                                                              int64_t i = q.first;                                                                           for (int64_t n = 0; n < q.times; n++, i += q.step)                                                 FVI_UNROLL for (int j = 0; j < 4; j++) {                                                           vf d = vld(t->x, i + q.at[j], bf) - mean[j];                                                   vf g = gradient(t, i + q.at[j], d, a[j], shift[j], bf, act, false, VW);                        sg[j] += g;                                                                                    sx[j] += g * d;                                                                                if (t->g) vst(t->g, i + q.at[j], g, bf);                                                   }                                                                                          FVI_UNROLL for (int j = 0; j < 4; j++) {                                                           vst(t->sum_g, q.column[j], vld(t->sum_g, q.column[j], false) + sg[j], false);                  vst(t->sum_gx, q.column[j], vld(t->sum_gx, q.column[j], false) + sx[j], false);            }                                                                                          } while (0)
+#define ONE(i, c, n)                                                                                           do {                                                                                                           vf d = vld_n(t->x, i, n, bf) - vld_n(t->mean, c, n, false);                                                vf a = silu ? vld_n(t->a, c, n, false) : d, shift = silu ? vld_n(t->shift, c, n, false) : d;               vf g = gradient(t, i, d, a, shift, bf, act, true, n);                                                      vst_n(t->sum_g, c, vld_n(t->sum_g, c, n, false) + g, n, false);                                            vst_n(t->sum_gx, c, vld_n(t->sum_gx, c, n, false) + g * d, n, false);                                      if (t->g) vst_n(t->g, i, g, n, bf);                                                                    } while (0)
+    WALK(run, QUAD, ONE);
+#undef QUAD
 #undef ONE
 }
 
-FVI_AI void backward_any(const fvi_bn_backward *t, const fvi_bn_run *r, const bool bf, const int act)
+FVI_AI void backward_any(const fvi_bn_backward *given, const fvi_bn_run *run, const bool bf, const int act)
 {
-#define BODY(i0, rows, c, nv, ru, part, lanes) backward_strip(t, i0, rows, r->width, c, nv, ru, bf, act, part, lanes)
-    STRIPS(r, BODY);
-#undef BODY
+    const fvi_bn_backward copy = *given, *t = &copy;
+    const bool silu = act == FVI_BN_SILU;
+#define QUAD(q)                                                                                    do {                                                                                               vf mean[4], a[4], c1[4], c2[4], shift[4];                                                      FVI_UNROLL for (int j = 0; j < 4; j++) {                                                           mean[j] = vld(t->mean, q.column[j], false);                                                    a[j] = vld(t->a, q.column[j], false);                                                          c1[j] = vld(t->c1, q.column[j], false);                                                        c2[j] = vld(t->c2, q.column[j], false);                                                        shift[j] = silu ? vld(t->shift, q.column[j], false) : mean[j];                             }                                                                                              int64_t i = q.first;                                                                           for (int64_t n = 0; n < q.times; n++, i += q.step)                                                 FVI_UNROLL for (int j = 0; j < 4; j++) {                                                           vf d = vld(t->x, i + q.at[j], bf) - mean[j];                                                   vf g = gradient(t, i + q.at[j], d, a[j], shift[j], bf, act, false, VW);                        g = a[j] * g - (c2[j] * d + c1[j]);                                                            if (t->stream) vst_stream(t->dx, i + q.at[j], g, bf);                                          else vst(t->dx, i + q.at[j], g, bf);                                                       }                                                                                      } while (0)
+#define ONE(i, c, n)                                                                                           do {                                                                                                           vf d = vld_n(t->x, i, n, bf) - vld_n(t->mean, c, n, false), a = vld_n(t->a, c, n, false);                  vf g = gradient(t, i, d, a, silu ? vld_n(t->shift, c, n, false) : a, bf, act, true, n);                    g = a * g - (vld_n(t->c2, c, n, false) * d + vld_n(t->c1, c, n, false));                                   vst_n(t->dx, i, g, n, bf);                                                                             } while (0)
+    WALK(run, QUAD, ONE);
+#undef QUAD
+#undef ONE
 }
 
 /* ---- instances --------------------------------------------------------------------------------------------------- */
