@@ -45,7 +45,7 @@ def case(name, mode, net, batch, dtype, aim, samples, warmup=3, rounds=3):
             "warmup": warmup, "rounds": rounds}
 
 
-# `aim`: how many times as fast as the best rival the project wants to be; see docs/design.md.
+# `aim`: how many times as fast as the best rival the project wants to be (inference: as ONNX Runtime).
 CASES = [
     case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "f32", 1.6, 15),
     case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "bf16", 1.3, 15),
