@@ -167,7 +167,7 @@ fv_var *fv_companion_scalar(fv_graph *g, fv_var *base, fv_role role, const char 
 
 fv_var *fv_graph_find_var(fv_graph *g, const char *name)
 {
-    return fvi_store_find(g->store, name);
+    return name ? fvi_store_find(g->store, name) : NULL;                   /* a name that memory did not suffice for */
 }
 
 int fv_graph_trainable(fv_graph *g, const char *prefix, fv_var **out, int capacity)
