@@ -194,7 +194,7 @@ struct fvi_writer {
 static fv_status writer_fail(fvi_writer *w, const char *doing)
 {
     int error = errno;
-    w->status = fvi_fail(w->ctx, FV_ERROR_IO, "cannot %s %s: %s", doing, w->path, strerror(error));
+    w->status = fvi_fail(w->ctx, error == ENOMEM ? FV_ERROR_NOMEM : FV_ERROR_IO, "cannot %s %s: %s", doing, w->path, strerror(error));
     return w->status;
 }
 
