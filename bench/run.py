@@ -8,7 +8,8 @@ Standard library only. The environment of --python has what bench/rivals/require
 CIFAR-10 binary batches, without it the small example is left out.
 
 On the same work our program and the rivals run alternately, in rounds, each in a process of its own. Samples in which a
-process was preempted are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
+process was preempted often are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
+Where the system allows it all run at the same real-time priority.
 PyTorch runs under bench/rivals/env.sh, eager and compiled, channels-last and contiguous: every variant in the first
 round, the best two afterwards; the best one counts. --force measures on a busy machine (the tables then say so), --tiny runs
 everything once on almost nothing: a test of these scripts.
@@ -27,7 +28,7 @@ import sys
 import tempfile
 
 import table
-from harness import Contestant, Disturbed, MOST_LOAD, Runner, alternate, mean_difference, say
+from harness import ATTEMPTS, Contestant, Disturbed, MOST_LOAD, Runner, alternate, mean_difference, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 LAYOUTS = ("channels_last", "contiguous")
@@ -157,20 +158,22 @@ def measure_example(runner, args, variants, seeds):
 # ---- all of it ----------------------------------------------------------------------------------------------------------
 
 def guarded(name, failures, work):
-    """work(), or what made it worthless."""
+    """work(), or what made it worthless every time."""
     say(f"{name}")
-    try:
-        return work()
-    except Disturbed as reason:
-        say(f"  REFUSED: {reason}")
-        failures.append(name)
-        return {"refused": str(reason)}
+    for _ in range(ATTEMPTS):
+        try:
+            return work()
+        except Disturbed as reason:
+            say(f"  REFUSED: {reason}")
+            refused = str(reason)
+    failures.append(name)
+    return {"refused": refused}
 
 
 def measure_all(args):
     runner = Runner(args.fovea, args.python, args.threads, args.force)
     failures = []
-    out = {"date": datetime.date.today().isoformat(), "threads": args.threads, "forced": args.force, "tiny": args.tiny,
+    out = {"date": datetime.date.today().isoformat(), "threads": args.threads, "priority": " ".join(runner.priority), "forced": args.force, "tiny": args.tiny,
            "kernel": platform.release(), "load_at_start": os.getloadavg()[0], "fovea": runner.fovea("info", "--json").json, "cases": []}
     if args.ceilings:
         out["ceilings"] = runner.alone("ceilings", [args.ceilings, args.threads]).json

@@ -71,6 +71,8 @@ char *fvi_format(const char *fmt, ...) FV_PRINTF(1, 2);    /* owned by the calle
 /* For tests: the n-th allocation from now on fails, once (0 = off); number of allocations of the process so far. */
 void fvi_memory_set_fault(int64_t nth);
 int64_t fvi_memory_count(void);
+/* Allocations of this thread that failed so far: tells "there is no such kernel" from "there was no memory to look". */
+int64_t fvi_memory_failures(void);
 
 /* Bump allocator in chunks; everything is freed at once. Memory is zeroed, aligned to 16. */
 typedef struct fvi_arena { struct fvi_arena_chunk *head; size_t total; } fvi_arena;

@@ -28,6 +28,7 @@ static const size_t huge_page = (size_t)2 << 20;
 
 /* Test hooks; relaxed because only their totals matter. */
 static atomic_llong allocations, fault_countdown;
+static _Thread_local int64_t failures;
 
 void fvi_memory_set_fault(int64_t nth)
 {
@@ -37,6 +38,17 @@ void fvi_memory_set_fault(int64_t nth)
 int64_t fvi_memory_count(void)
 {
     return atomic_load_explicit(&allocations, memory_order_relaxed);
+}
+
+int64_t fvi_memory_failures(void)
+{
+    return failures;
+}
+
+static void *counted(void *p)
+{
+    if (!p) failures++;
+    return p;
 }
 
 /* Counts an allocation; true when a test wants it to fail. */
@@ -49,19 +61,19 @@ static bool refused(void)
 
 void *fvi_malloc(size_t bytes)
 {
-    return refused() ? NULL : malloc(bytes ? bytes : 1);
+    return counted(refused() ? NULL : malloc(bytes ? bytes : 1));
 }
 
 void *fvi_calloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (refused() || __builtin_mul_overflow(count, size, &bytes)) return NULL;
-    return calloc(bytes ? bytes : 1, 1);
+    const bool no = refused() || __builtin_mul_overflow(count, size, &bytes);
+    return counted(no ? NULL : calloc(bytes ? bytes : 1, 1));
 }
 
 void *fvi_realloc(void *p, size_t bytes)
 {
-    return refused() ? NULL : realloc(p, bytes ? bytes : 1);
+    return counted(refused() ? NULL : realloc(p, bytes ? bytes : 1));
 }
 
 void fvi_free(void *p)
@@ -92,10 +104,10 @@ static void *map_block(size_t bytes)
 
 void *fvi_malloc_aligned(size_t bytes)
 {
-    if (refused() || bytes > SIZE_MAX / 2) return NULL;
-    if (bytes >= map_threshold) return map_block(bytes);
+    if (refused() || bytes > SIZE_MAX / 2) return counted(NULL);
+    if (bytes >= map_threshold) return counted(map_block(bytes));
     size_t rounded = FVI_ALIGN_UP(FVI_MAX(bytes, 1), FVI_ALIGNMENT);
-    void *p = aligned_alloc(FVI_ALIGNMENT, rounded);
+    void *p = counted(aligned_alloc(FVI_ALIGNMENT, rounded));
     return p ? memset(p, 0, rounded) : NULL;
 }
 

@@ -56,16 +56,36 @@ static void find_poison(fvi_plan *p, const char *text)
     }
 }
 
+/* A compilation that failed must not decide where variables live: one made later chooses as if it were the first. */
+static void forget_homes(fvi_store *store)
+{
+    for (int i = 0; i < store->vars.count; i++) store->vars.items[i]->note = store->vars.items[i]->data != NULL;
+    for (int i = 0; i < store->vars.count; i++)
+        if (store->vars.items[i]->data && store->vars.items[i]->base) store->vars.items[i]->base->note = 1;
+    for (int i = 0; i < store->vars.count; i++) {
+        fvi_var *v = store->vars.items[i];
+        if (!v->note) {
+            v->home_fixed = false;
+            v->home = FVI_PLAIN;
+        }
+        v->note = 0;
+    }
+}
+
 fv_status fvi_compile(const fvi_compiler *c, const fv_graph *graph, int64_t n, bool in_flight, fvi_plan **out)
 {
     fv_graph *g = NULL;
+    const int64_t failures = fvi_memory_failures();
     FVI_TRY(graph->ctx, fvi_graph_bind(graph, n, &g));
-    const fv_status status = lower(g, c);
-    if (status != FV_OK) {
-        fvi_graph_destroy(g);
-        return status;
+    fv_status status = lower(g, c);
+    if (status == FV_OK) status = fvi_plan_create(g, &c->env, c->derived, in_flight, out);
+    else fvi_graph_destroy(g);
+    /* A kernel that had no memory to be tried looks like one that does not fit; another choice would change the results. */
+    if (fvi_memory_failures() != failures && status != FV_ERROR_NOMEM) {
+        if (status == FV_OK) fvi_plan_destroy(*out);
+        status = fvi_nomem(graph->ctx);
     }
-    FVI_TRY(graph->ctx, fvi_plan_create(g, &c->env, c->derived, in_flight, out));
-    find_poison(*out, c->poison);
-    return FV_OK;
+    if (status == FV_OK) find_poison(*out, c->poison);
+    else forget_homes(graph->store);
+    return status;
 }

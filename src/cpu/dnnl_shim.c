@@ -21,6 +21,7 @@ struct fvi_dnnl {
     const char *kind;                          /* "convolution", for messages */
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
+    dnnl_stream_t stream;                      /* its own, so that threads may run different primitives at once */
     int threads;
     fvi_dnnl_speed speed;
     int arg[FVI_DNNL_SLOTS];                   /* DNNL_ARG_*, 0: absent */
@@ -31,25 +32,20 @@ struct fvi_dnnl {
     const char *impl;
 };
 
-/* ---- library objects, one of each in the process ------------------------------------------------------------------ */
+/* ---- the library's engine, one in the process ------------------------------------------------------------------ */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static dnnl_engine_t engine;
-static dnnl_stream_t stream;
 static char version_text[24];
 
 static void start(void)
 {
     const dnnl_version_t *v = dnnl_version();
     snprintf(version_text, sizeof version_text, "%d.%d.%d", v->major, v->minor, v->patch);
-    if (dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success) {
-        engine = NULL;
-        return;
-    }
-    if (dnnl_stream_create(&stream, engine, dnnl_stream_default_flags) != dnnl_success) stream = NULL;
+    if (dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success) engine = NULL;
 }
 
-static bool started(void) { return pthread_once(&once, start) == 0 && engine && stream; }
+static bool started(void) { return pthread_once(&once, start) == 0 && engine; }
 
 const char *fvi_dnnl_version(void)
 {
@@ -369,6 +365,7 @@ void fvi_dnnl_free(fvi_dnnl *p)
     if (!p) return;
     for (int i = 0; i < FVI_COUNT(p->memory); i++)
         if (p->memory[i]) dnnl_memory_destroy(p->memory[i]);
+    if (p->stream) dnnl_stream_destroy(p->stream);
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
     if (p->pd) dnnl_primitive_desc_destroy(p->pd);
     for (int i = 0; i < FVI_DNNL_SLOTS; i++) md_free(p->md[i]);
@@ -579,6 +576,7 @@ fv_status fvi_dnnl_ready(fv_context *ctx, fvi_dnnl *p)
     int before = threads_enter(p->threads);
     dnnl_status_t s = dnnl_primitive_create(&p->primitive, p->pd);
     threads_leave(p->threads, before);
+    if (s == dnnl_success) s = dnnl_stream_create(&p->stream, engine, dnnl_stream_default_flags);
     for (int i = 0; i < FVI_DNNL_SLOTS && s == dnnl_success; i++)
         if (p->arg[i]) s = dnnl_memory_create(&p->memory[i], p->md[i], engine, DNNL_MEMORY_NONE);
     if (s == dnnl_success && p->scratch) {
@@ -606,7 +604,7 @@ fv_status fvi_dnnl_run(fv_context *ctx, fvi_dnnl *p, void *const *ptr, void *scr
     }
     if (s == dnnl_success) {
         int before = threads_enter(p->threads);
-        s = dnnl_primitive_execute(p->primitive, stream, n, args);
+        s = dnnl_primitive_execute(p->primitive, p->stream, n, args);
         threads_leave(p->threads, before);
     }
     if (s == dnnl_success) return FV_OK;

@@ -83,6 +83,7 @@ static void numbers(const fvi_node *n, float k[2])
     if (fvi_node_is(n, "leaky_relu") || fvi_node_is(n, "leaky_relu_backward")) k[0] = (float)((const fvi_leaky_relu_attr *)n->attr)->slope;
     else if (fvi_node_is(n, "scale")) k[0] = (float)((const fvi_scale_attr *)n->attr)->factor;
     else if (fvi_node_is(n, "offset")) k[0] = (float)((const fvi_offset_attr *)n->attr)->value;
+    else if (fvi_node_is(n, "pow")) k[0] = (float)((const fvi_pow_attr *)n->attr)->exponent;
     else if (fvi_node_is(n, "clamp")) {
         k[0] = (float)((const fvi_clamp_attr *)n->attr)->low;
         k[1] = (float)((const fvi_clamp_attr *)n->attr)->high;

@@ -49,6 +49,43 @@ INLINE float exp_of(float x)
     return x < -87.0f ? 0.0f : x > 88.7f ? INFINITY : x != x ? x : e;
 }
 
+/* Cephes: x = 2^e m with m in [sqrt(1/2), sqrt(2)), a polynomial in m - 1; relative error below 2e-7. */
+INLINE float log_of(float x)
+{
+    const float scaled = x < 1.17549435e-38f ? x * 8388608.0f : x, shift = x < 1.17549435e-38f ? 23.0f : 0.0f;
+    uint32_t bits;
+    memcpy(&bits, &scaled, 4);
+    const uint32_t half = (bits & 0x7fffffu) | 0x3f000000u;
+    float m;
+    memcpy(&m, &half, 4);
+    const float whole = (float)((int32_t)(bits >> 23) - 126) - shift;
+    const float e = m < 0.707106781f ? whole - 1.0f : whole, v = (m < 0.707106781f ? m + m : m) - 1.0f, q = v * v;
+    float p = 7.0376836292e-2f;
+    p = p * v - 1.1514610310e-1f;
+    p = p * v + 1.1676998740e-1f;
+    p = p * v - 1.2420140846e-1f;
+    p = p * v + 1.4249322787e-1f;
+    p = p * v - 1.6668057665e-1f;
+    p = p * v + 2.0000714765e-1f;
+    p = p * v - 2.4999993993e-1f;
+    p = p * v + 3.3333331174e-1f;
+    const float y = p * v * q - e * 2.12194440e-4f - 0.5f * q, whole_log = v + y + e * 0.693359375f;
+    return x == 0 ? -INFINITY : x < 0 ? NAN : x < INFINITY ? whole_log : x;        /* NaN and infinity stay */
+}
+
+/* The common exponents without a call. */
+INLINE void pow_all(const float *a, float *y, int64_t n, float e)
+{
+#define POW(expr) for (int64_t i = 0; i < n; i++) y[i] = (expr)
+    if (e == 2) POW(a[i] * a[i]);
+    else if (e == 3) POW(a[i] * a[i] * a[i]);
+    else if (e == 1) POW(a[i]);
+    else if (e == -1) POW(1.0f / a[i]);
+    else if (e == -2) POW(1.0f / (a[i] * a[i]));
+    else POW(powf(a[i], e));
+#undef POW
+}
+
 INLINE float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
 
 /* 1 - 2 / (exp(2x) + 1); near 0 that cancels, there the series. */
@@ -137,6 +174,15 @@ EACH1(scale, A * K0 + 0.0f)
 EACH1(offset, A + K0)
 EACH1(clamp, A < K0 ? K0 : A > K1 ? K1 : A)
 EACH2(lerp, K0 < 0.5f ? A + K0 * (B - A) : B - (B - A) * K1)
+
+EACH1(log, log_of(A))
+EACH1(is_finite, fabsf(A) < INFINITY ? 1.0f : 0.0f)
+
+void FVI_ISA_NAME(fvi_ew_pow)(const float *a, const float *b, const float *c, float *y, int64_t n, const float *k)
+{
+    (void)b, (void)c;
+    pow_all(a, y, n, k[0]);
+}
 
 void FVI_ISA_NAME(fvi_ew_widen)(const uint16_t *x, float *y, int64_t n)
 {

@@ -11,7 +11,8 @@
     X(silu_backward, 2, 1) X(gelu, 1, 1) X(gelu_backward, 2, 1) X(sigmoid, 1, 0) X(sigmoid_backward, 2, 1)             \
     X(tanh, 1, 1) X(tanh_backward, 2, 1) X(add, 2, 1) X(sub, 2, 1) X(mul, 2, 1) X(div, 2, 0) X(maximum, 2, 1)          \
     X(minimum, 2, 1) X(greater, 2, 1) X(equal, 2, 0) X(select, 3, 1) X(neg, 1, 1) X(abs, 1, 1) X(sign, 1, 1)           \
-    X(exp, 1, 0) X(sqrt, 1, 1) X(rsqrt, 1, 0) X(square, 1, 1) X(scale, 1, 1) X(offset, 1, 0) X(clamp, 1, 0) X(lerp, 2, 1)
+    X(exp, 1, 0) X(sqrt, 1, 1) X(rsqrt, 1, 0) X(square, 1, 1) X(scale, 1, 1) X(offset, 1, 0) X(clamp, 1, 0) X(lerp, 2, 1)    \
+    X(log, 1, 0) X(pow, 1, 0) X(is_finite, 1, 0)
 
 typedef void fvi_elementwise_fn(const float *a, const float *b, const float *c, float *y, int64_t n, const float *k);
 #define FVI_ELEMENTWISE_DECLARE(name, inputs, zero) \
