@@ -11,14 +11,11 @@ static void print_json(const fv_evaluation *e, const char *split)
     cli_json_text(stdout, e->model);
     printf(", \"step\": %lld, \"ema\": %s, \"data\": ", (long long)e->step, e->ema ? "true" : "false");
     cli_json_text(stdout, e->data);
-    printf(", \"split\": \"%s\", \"samples\": %lld, \"of\": %lld, \"metrics\": {\"acc\": ", split, (long long)e->samples, (long long)e->of);
-    cli_json_number(stdout, e->accuracy);
-    printf(", \"top5\": ");
-    cli_json_number(stdout, e->top5);
-    printf(", \"f1\": ");
-    cli_json_number(stdout, e->macro_f1);
-    printf(", \"loss\": ");
-    cli_json_number(stdout, e->loss);
+    printf(", \"split\": \"%s\", \"samples\": %lld, \"of\": %lld, \"metrics\": {", split, (long long)e->samples, (long long)e->of);
+    for (int i = 0; i < e->n_metrics; i++) {
+        printf("%s\"%s\": ", i ? ", " : "", e->metrics[i].name);
+        cli_json_number(stdout, e->metrics[i].value);
+    }
     printf("}, \"classes\": [");
     for (int64_t k = 0; k < e->classes; k++) {
         const fv_class_report *r = &e->per_class[k];
@@ -32,7 +29,25 @@ static void print_json(const fv_evaluation *e, const char *split)
         for (int64_t k = 0; k < e->classes; k++) printf("%s%lld", k ? ", " : "", (long long)e->confusion[i * e->classes + k]);
         printf("]");
     }
+    printf("], \"mistakes\": [");
+    for (int i = 0; i < e->n_mistakes; i++) {
+        const fv_mistake *m = &e->mistakes[i];
+        printf("%s{\"name\": ", i ? ", " : "");
+        cli_json_text(stdout, m->name);
+        printf(", \"id\": %lld, \"truth\": %lld, \"predicted\": %lld, \"probability\": ", (long long)m->id, (long long)m->truth, (long long)m->predicted);
+        cli_json_number(stdout, m->probability);
+        printf(", \"loss\": ");
+        cli_json_number(stdout, m->loss);
+        printf("}");
+    }
     printf("], \"seconds\": %.3f}\n", e->seconds);
+}
+
+static double metric(const fv_evaluation *e, const char *name)
+{
+    for (int i = 0; i < e->n_metrics; i++)
+        if (!strcmp(e->metrics[i].name, name)) return e->metrics[i].value;
+    return 0;
 }
 
 static void print_text(const fv_evaluation *e)
@@ -44,6 +59,14 @@ static void print_text(const fv_evaluation *e)
     for (int64_t k = 0; k < e->classes; k++) {
         const fv_class_report *r = &e->per_class[k];
         printf("%-20s %8lld %10.4f %8.4f %8.4f%s\n", r->name, (long long)r->support, r->precision, r->recall, r->f1, r->support ? "" : "  (no pictures)");
+    }
+    printf("\n%-20s %8lld %10.4f %8.4f %8.4f\n", "macro average", (long long)e->samples, metric(e, "precision"), metric(e, "recall"), metric(e, "f1"));
+    printf("%-20s %8lld %10.4f %8.4f %8.4f\n", "weighted average", (long long)e->samples, metric(e, "precision_weighted"),
+           metric(e, "recall_weighted"), metric(e, "f1_weighted"));
+    for (int i = 0; i < e->n_mistakes && i < 5; i++) {
+        const fv_mistake *m = &e->mistakes[i];
+        printf("%s  %s: %s taken for %s (%.1f %%)\n", i ? "" : "\nworst mistakes\n", m->name, e->per_class[m->truth].name, e->per_class[m->predicted].name,
+               100 * m->probability);
     }
 }
 

@@ -99,12 +99,22 @@ static void show_step(view *v, const fv_train_progress *p)
     v->loss_count = 0;
 }
 
+/* A line has room for the main figures; metrics.csv, events and report have all. */
+static bool is_shown(const char *metric)
+{
+    static const char *const names[] = {"loss", "acc", "top5", "f1", "acc_raw"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], metric)) return true;
+    return false;
+}
+
 static void show_validation(view *v, const fv_train_progress *p)
 {
     char text[512];
     int used = snprintf(text, sizeof text, "  %lld/%lld  validation", (long long)p->step, (long long)p->max_steps);
     for (int i = 0; i < p->n_metrics && used < 400; i++) {
         const char *name = strncmp(p->metrics[i].name, "val_", 4) ? p->metrics[i].name : p->metrics[i].name + 4;
+        if (!is_shown(name)) continue;
         used += snprintf(text + used, sizeof text - (size_t)used, "  %s %.4f", name, p->metrics[i].value);
     }
     if (p->improved) snprintf(text + used, sizeof text - (size_t)used, "  best");

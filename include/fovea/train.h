@@ -109,14 +109,22 @@ typedef struct fv_evaluate_options {
     bool train_split;            /* the training data instead of the validation data */
 } fv_evaluate_options;
 
+/* Metrics are those of scikit-learn over all classes of the model, from summed counts; a figure with nothing in its
+ * denominator is 0. */
 typedef struct fv_class_report { const char *name; int64_t support; double precision, recall, f1; } fv_class_report;
+/* A misclassified sample: classes as numbers, probabilities given to the predicted and to the true one. */
+typedef struct fv_mistake { const char *name; int64_t id, truth, predicted; double probability, truth_probability, loss; } fv_mistake;
 typedef struct fv_evaluation {
     const char *model, *data;    /* which file; which data */
     int64_t samples, of;         /* evaluated so many of so many */
     double loss, accuracy, top5, macro_f1;
+    const fv_metric *metrics;    /* all of them by name: acc, top5, f1, f1_weighted, precision ... */
+    int n_metrics;
     int64_t classes;
     const int64_t *confusion;    /* (classes, classes): row = true, column = predicted */
     const fv_class_report *per_class;
+    const fv_mistake *mistakes;  /* the worst ones, largest loss first: at most paint_images of them */
+    int n_mistakes;
     int64_t step;                /* the update that the weights are from */
     bool ema;
     double seconds;

@@ -14,8 +14,7 @@ struct fvi_classify {
     double *weights;                     /* own copy of the class weights */
     part parts[2];                       /* 0: adds to the gradients, 1: first micro-batch of a step */
     fv_function *gradient[2], *update, *eval;
-    float *correct, *top5;               /* (capacity) host results of evaluation */
-    int64_t *predicted;
+    float *scores;                       /* (capacity, classes) host results of evaluation */
     int64_t capacity;
 };
 
@@ -64,9 +63,7 @@ static fv_status build_eval(fv_graph *g, fv_value *const *in, int n_in, void *us
     fv_value *loss = fv_cross_entropy(g, logits, in[1], NULL, &weight);
     fv_result(g, "loss", loss);
     fv_result(g, "weight", weight);
-    fv_result(g, "predicted", fv_op(g, "argmax", NULL, 1, logits));
-    fv_result(g, "correct", fv_op(g, "topk_correct", "k=1", 2, logits, in[1]));
-    fv_result(g, "top5", fv_op(g, "topk_correct", "k=5", 2, logits, in[1]));
+    fv_result(g, "scores", fv_cast(g, logits, FV_F32));
     return fv_graph_status(g);
 }
 
@@ -124,9 +121,7 @@ void fvi_classify_destroy(fvi_classify *c)
     if (c->update) fv_function_destroy(c->update);
     if (c->eval) fv_function_destroy(c->eval);
     fvi_free(c->weights);
-    fvi_free(c->correct);
-    fvi_free(c->top5);
-    fvi_free(c->predicted);
+    fvi_free(c->scores);
     fvi_free(c);
 }
 
@@ -177,32 +172,26 @@ fv_status fvi_classify_update(fvi_classify *c, double *norm, bool *skipped)
 static fv_status reserve(fvi_classify *c, int64_t n)
 {
     if (n <= c->capacity) return FV_OK;
-    float *correct = fvi_realloc(c->correct, (size_t)n * sizeof(float));
-    if (correct) c->correct = correct;
-    float *top5 = fvi_realloc(c->top5, (size_t)n * sizeof(float));
-    if (top5) c->top5 = top5;
-    int64_t *predicted = fvi_realloc(c->predicted, (size_t)n * sizeof(int64_t));
-    if (predicted) c->predicted = predicted;
-    if (!correct || !top5 || !predicted) return fvi_nomem(c->ctx);
+    float *scores = fvi_realloc(c->scores, (size_t)(n * c->o.classes) * sizeof *scores);
+    if (!scores) return fvi_nomem(c->ctx);
+    c->scores = scores;
     c->capacity = n;
     return FV_OK;
 }
 
-fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts)
+fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts, fvi_mistakes *mistakes)
 {
     float loss = 0, weight = 0;
     fv_tensor in[2];
     FVI_TRY(c->ctx, reserve(c, b->n));
     batch_tensors(c, b, in);
-    fv_tensor out[5] = {{.dtype = FV_F32, .data = &loss}, {.dtype = FV_F32, .data = &weight},
-                        {FV_I64, 1, {b->n}, c->predicted}, {FV_F32, 1, {b->n}, c->correct}, {FV_F32, 1, {b->n}, c->top5}};
-    FVI_TRY(c->ctx, fv_function_call(c->eval, in, 2, out, 5));
+    fv_tensor out[3] = {{.dtype = FV_F32, .data = &loss}, {.dtype = FV_F32, .data = &weight}, {FV_F32, 2, {b->n, c->o.classes}, c->scores}};
+    FVI_TRY(c->ctx, fv_function_call(c->eval, in, 2, out, 3));
     for (int64_t i = 0; i < b->n; i++) {
-        /* argmax breaks ties towards the lowest class; topk_correct knows that NaN is wrong. Correct means both. */
-        int64_t k = c->predicted[i];
-        if (k == b->labels[i] && c->correct[i] == 0) k = (k + 1) % c->o.classes;
-        FVI_ASSERT(c->ctx, fvi_confusion_add(counts, b->labels[i], k));
-        counts->top5 += c->top5[i] != 0;
+        const float *scores = c->scores + i * c->o.classes;
+        int64_t predicted = fvi_confusion_add_scores(counts, b->labels[i], scores);
+        FVI_ASSERT(c->ctx, predicted >= 0);
+        if (mistakes) fvi_mistakes_add(mistakes, b->ids[i], b->labels[i], predicted, scores, c->o.classes);
     }
     counts->loss_sum += (double)loss;
     counts->loss_weight += (double)weight;

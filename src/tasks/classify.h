@@ -8,7 +8,8 @@
 #include "fovea/model.h"
 #include "fovea/nn.h"
 #include "loss/classification.h"
-#include "metrics/confusion.h"
+#include "metrics/metrics.h"
+#include "metrics/mistakes.h"
 
 /* A loss of the user's own: SUM over the samples; *weight gets what to divide by. */
 typedef fv_value *fvi_loss_fn(fv_graph *g, fv_value *output, fv_value *labels, fv_value **weight, void *user);
@@ -31,8 +32,8 @@ FV_CHECKED fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, b
 /* Gradients of one micro-batch into their variables: replaced by the first of a step, added by the others. */
 FV_CHECKED fv_status fvi_classify_gradient(fvi_classify *c, const fvi_batch *b, bool first, double *loss_sum, double *weight);
 FV_CHECKED fv_status fvi_classify_update(fvi_classify *c, double *norm, bool *skipped);
-/* Adds one batch to the counts. */
-FV_CHECKED fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts);
+/* Adds one batch to the counts and the list of mistakes (may be NULL). */
+FV_CHECKED fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts, fvi_mistakes *mistakes);
 /* Where the first value that is not finite arises; NULL when all is finite. */
 const char *fvi_classify_nonfinite(fvi_classify *c, const fvi_batch *b, bool first);
 

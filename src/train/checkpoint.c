@@ -100,6 +100,10 @@ static void collection_free(collection *c)
     fvi_arena_free(&c->arena);
 }
 
+#define COLUMN(name, which) #name,
+const char *const fvi_metric_columns[FVI_METRICS] = {FVI_METRIC_LIST(COLUMN)};
+#undef COLUMN
+
 /* ---- metadata -------------------------------------------------------------------------------------------------------- */
 
 enum { PAIRS = 12 };
@@ -132,12 +136,12 @@ static char *position_text(const fvi_position *p)
     fvi_text_json_number(&t, p->last_loss);
     fvi_text_add(&t, ",\"last_norm\":");
     fvi_text_json_number(&t, p->last_norm);
-    fvi_text_add(&t, ",\"samples\":%lld,\"metrics\":[", (long long)p->samples);
+    fvi_text_add(&t, ",\"samples\":%lld,\"metrics\":{", (long long)p->samples);
     for (int i = 0; i < FVI_METRICS; i++) {
-        if (i) fvi_text_add(&t, ",");
+        fvi_text_add(&t, "%s\"%s\":", i ? "," : "", fvi_metric_columns[i]);
         fvi_text_json_number(&t, p->metrics[i]);
     }
-    fvi_text_add(&t, "]}");
+    fvi_text_add(&t, "}}");
     return fvi_text_take(&t);
 }
 

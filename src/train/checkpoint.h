@@ -9,9 +9,13 @@
 #include "fovea/session.h"
 #include "io/safetensors.h"
 
-/* X(name): figures of a validation, in this order everywhere. */
-#define FVI_METRIC_LIST(X) X(val_loss) X(val_acc) X(val_top5) X(val_f1) X(val_acc_raw)
-enum { FVI_METRICS = 5 };
+/* X(column, metric): figures of a validation, in this order everywhere; new ones go to the end. val_acc_raw: of the weights
+ * themselves where their moving average is what is validated. */
+#define FVI_METRIC_LIST(X)                                                                                          \
+    X(val_loss, LOSS) X(val_acc, ACC) X(val_top5, TOP5) X(val_f1, F1) X(val_precision, PRECISION) X(val_recall, RECALL) \
+    X(val_f1_weighted, F1_WEIGHTED) X(val_balanced_acc, BALANCED_ACC) X(val_acc_raw, COUNT)
+enum { FVI_METRICS = 9 };
+extern const char *const fvi_metric_columns[FVI_METRICS];
 
 /* Where a run stands. All that a straight run would know at this point and that is not a variable of the session. */
 typedef struct fvi_position {

@@ -38,8 +38,8 @@ static fv_status read_position(fv_context *ctx, fvi_st_file *f, fvi_position *p)
                         .bad_checks = integer_of(v, "bad_checks", 0), .threads = integer_of(v, "threads", 0), .best = number_of(v, "best"),
                         .last_loss = number_of(v, "last_loss"), .last_norm = number_of(v, "last_norm")};
     p->samples = integer_of(v, "samples", 0);
-    const fvi_json *metrics = fvi_json_get(v, "metrics"), *m = metrics && metrics->kind == FVI_JSON_ARRAY ? metrics->child : NULL;
-    for (int i = 0; i < FVI_METRICS; i++, m = m ? m->next : NULL) p->metrics[i] = m && m->kind == FVI_JSON_NUMBER ? m->number : (double)NAN;
+    const fvi_json *metrics = fvi_json_get(v, "metrics");
+    for (int i = 0; i < FVI_METRICS; i++) p->metrics[i] = number_of(metrics, fvi_metric_columns[i]);
     const fvi_json *finished = fvi_json_get(v, "finished");
     p->finished = finished && finished->kind == FVI_JSON_BOOL && finished->number != 0;
     if (p->step < 0 || p->epoch < 0 || p->index < 0 || p->batches < 0)

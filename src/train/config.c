@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration: layers in order, checks between keys, and the resolved form. */
 #include "train/config.h"
+#include "metrics/metrics.h"
 #include "base/file.h"
 #include "models/model.h"
 
@@ -308,6 +309,7 @@ fv_status fvi_config_check(fv_config *c)
     FVI_TRY(c->ctx, check_cadence(c, "save_every", v->save_every));
     FVI_TRY(c->ctx, check_device(c));
     FVI_TRY(c->ctx, check_optimizer(c));
+    v->monitor = fvi_metric_of(v->monitor);              /* f1_macro is f1 */
     if (!v->max_steps && !v->epochs) v->epochs = 30;
     return FV_OK;
 }

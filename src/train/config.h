@@ -16,7 +16,7 @@ typedef struct fvi_values {
     int64_t task, device, amp_dtype, data_format, optimizer, scheduler, monitor, mode, loss_name;   /* enums */
     char *model, *data_root, *class_weights, *freeze, *validate_every, *save_every, *kernel_table, *run, *run_root, *checkpoint_dir, *tensorboard_dir;
     bool enable_amp, nesterov, drop_last;
-    int64_t image_size, threads, workers, seed, batch_size, accumulation, max_steps, epochs, patience;
+    int64_t image_size, threads, workers, seed, batch_size, accumulation, max_steps, epochs, patience, paint_images;
     int64_t pad_crop, warmup_iters, lr_decay_iters;
     double mean[3], std[3], horizontal_flip, learning_rate, betas[2], momentum, eps, weight_decay, max_grad_norm;
     double warmup_epochs, max_learning_rate, min_lr, final_lr_ratio, gamma, label_smoothing, ema_decay, min_delta;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of configuration keys. */
+#include "metrics/metrics.h"
 #include "train/config.h"
 
 static const char *const tasks[] = {"classify", NULL};
@@ -8,7 +9,6 @@ static const char *const amp_dtypes[] = {"auto", "bf16", "fp16", NULL};
 static const char *const formats[] = {"auto", "cifar10", NULL};
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedulers[] = {"constant", "cosine", "warmup_cosine", "multi_step", "one_cycle", NULL};
-static const char *const monitors[] = {"acc", "top5", "f1", "loss", NULL};
 static const char *const modes[] = {"auto", "max", "min", NULL};
 static const char *const losses[] = {"cross_entropy", NULL};
 
@@ -67,10 +67,11 @@ const fvi_attr_def fvi_config_table[] = {
     TEXT("freeze", freeze, .help = "path prefixes of what is not trained, or all_but_head; batch norm included"),
     TEXT("validate_every", validate_every, .fallback_text = "1 epoch", .help = "updates, or \"1 epoch\""),
     TEXT("save_every", save_every, .fallback_text = "1 epoch", .help = "updates, or \"1 epoch\""),
-    ENUM("monitor", monitor, monitors, .help = "which validation figure decides what is best"),
+    ENUM("monitor", monitor, fvi_metric_names, .help = "which validation figure decides what is best"),
     ENUM("mode", mode, modes, .help = "is larger or smaller better; auto knows the built-in figures"),
     INT("early_stop.patience", patience, .min = 0, .max = 1e9, .aliases = "patience", .help = "stop at so many validations in a row without improvement; 0: off"),
     FLOAT("early_stop.min_delta", min_delta, .min = 0, .max = 1e9, .help = "what counts as an improvement"),
+    INT("paint_images", paint_images, .fallback = 16, .min = 0, .max = 256, .help = "worst mistakes shown as pictures in report and events"),
     TEXT("kernel_table", kernel_table, .help = "file written by fovea tune; a copy is kept with the run and obeyed when it goes on"),
     TEXT("run", run, .help = "folder of the run, instead of run_root/<config>.<variants>"),
     TEXT("run_root", run_root, .help = "folder of runs; FOVEA_RUN_ROOT, else runs"),
@@ -96,6 +97,7 @@ unsigned fvi_config_key_flags(const fvi_attr_def *d)
         {"run", FVI_KEY_PATH | FVI_KEY_LOCAL},
         {"run_root", FVI_KEY_PATH | FVI_KEY_LOCAL},
         {"checkpoint_dir", FVI_KEY_PATH | FVI_KEY_LOCAL},
+        {"paint_images", FVI_KEY_LOCAL},
         {"tensorboard_dir", FVI_KEY_PATH | FVI_KEY_LOCAL},
         {"freeze", FVI_KEY_LIST},
         {"loss.class_weights", FVI_KEY_LIST},
@@ -108,7 +110,7 @@ unsigned fvi_config_key_flags(const fvi_attr_def *d)
 const char *fvi_config_not_yet(const char *key)
 {
     static const char *const names[] = {"pretrained", "pretrained_backbone", "freeze_backbone_epochs", "classes", "sampler", "seeds",
-                                        "nominal_batch_size", "layer_decay", "evaluation", "paint_images", "distill", "split", NULL};
+                                        "nominal_batch_size", "layer_decay", "evaluation", "distill", "split", NULL};
     for (int i = 0; names[i]; i++)
         if (!strcmp(names[i], key)) return "this version of fovea does not have it yet";
     return NULL;

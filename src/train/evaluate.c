@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evaluation of stored weights: the preprocessing, class names and model are those that were stored with them. */
 #include "base/file.h"
+#include "data/data.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -18,6 +19,8 @@ typedef struct own_evaluation {
     fvi_classify *task;
     fvi_loader *loader;
     fvi_confusion counts;
+    fvi_mistakes mistakes;
+    fv_metric metrics[FVI_METRIC_COUNT];
     fvi_arena arena;
 } own_evaluation;
 
@@ -88,6 +91,7 @@ static fv_status build(own_evaluation *o)
     FVI_TRY(o->ctx, fvi_classify_prepare(o->task, FVI_MIN(l.batch_size, o->data->count), false, NULL));
     FVI_TRY(o->ctx, fvi_weights_load(o->ctx, o->session, &o->weights));
     FVI_TRY(o->ctx, fvi_confusion_init(o->ctx, &o->counts, o->data->classes));
+    FVI_TRY(o->ctx, fvi_mistakes_init(o->ctx, &o->mistakes, (int)v->paint_images));
     FVI_TRY(o->ctx, fvi_loader_create(o->ctx, &l, &o->loader));
     return FV_OK;
 }
@@ -98,9 +102,26 @@ static fv_status measure(own_evaluation *o)
     double begin = fvi_seconds();
     do {
         FVI_TRY(o->ctx, fvi_loader_next(o->loader, &b));
-        FVI_TRY(o->ctx, fvi_classify_evaluate(o->task, b, &o->counts));
+        FVI_TRY(o->ctx, fvi_classify_evaluate(o->task, b, &o->counts, &o->mistakes));
     } while (!b->last);
     o->e.seconds = fvi_seconds() - begin;
+    return FV_OK;
+}
+
+static fv_status list_mistakes(own_evaluation *o)
+{
+    int n = o->mistakes.count;
+    fv_mistake *rows = fvi_arena_alloc(&o->arena, (size_t)n * sizeof *rows);
+    if (!rows) return fvi_nomem(o->ctx);
+    for (int i = 0; i < n; i++) {
+        const fvi_mistake *m = &o->mistakes.items[i];
+        char name[1024];
+        fvi_source_name(o->data, m->id, name, sizeof name);
+        rows[i] = (fv_mistake){fvi_arena_strdup(&o->arena, name), m->id, m->truth, m->predicted, m->probability, m->truth_probability, m->loss};
+        if (!rows[i].name) return fvi_nomem(o->ctx);
+    }
+    o->e.mistakes = rows;
+    o->e.n_mistakes = n;
     return FV_OK;
 }
 
@@ -112,16 +133,21 @@ static fv_status report(own_evaluation *o)
     if (!rows) return fvi_nomem(o->ctx);
     for (int64_t k = 0; k < c->classes; k++) {
         const char *name = o->data->class_names ? o->data->class_names[k] : fvi_arena_format(&o->arena, "%lld", (long long)k);
-        rows[k] = (fv_class_report){name, fvi_confusion_support(c, k), fvi_confusion_precision(c, k), fvi_confusion_recall(c, k), fvi_confusion_f1(c, k)};
+        rows[k] = (fv_class_report){name, fvi_confusion_support(c, k), fvi_confusion_score(c, FVI_PRECISION, k, 0),
+                                    fvi_confusion_score(c, FVI_RECALL, k, 0), fvi_confusion_score(c, FVI_F1, k, 0)};
     }
+    for (int i = 0; i < FVI_METRIC_COUNT; i++) o->metrics[i] = (fv_metric){fvi_metric_names[i], fvi_metric_value(c, (fvi_metric)i)};
+    FVI_TRY(o->ctx, list_mistakes(o));
+    e->metrics = o->metrics;
+    e->n_metrics = FVI_METRIC_COUNT;
     e->model = o->path;
     e->data = o->config->v.data_root;
     e->samples = c->samples;
     e->of = o->data->count;
     e->loss = fvi_confusion_loss(c);
     e->accuracy = fvi_confusion_accuracy(c);
-    e->top5 = fvi_confusion_top5(c);
-    e->macro_f1 = fvi_confusion_macro_f1(c);
+    e->top5 = fvi_confusion_topk(c, 5);
+    e->macro_f1 = fvi_metric_value(c, FVI_METRIC_F1);
     e->classes = c->classes;
     e->confusion = c->counts;
     e->per_class = rows;
@@ -168,6 +194,7 @@ void fv_evaluation_destroy(fv_evaluation *e)
     fv_config_destroy(o->config);
     fvi_st_close(&o->weights);
     fvi_confusion_free(&o->counts);
+    fvi_mistakes_free(&o->mistakes);
     fvi_arena_free(&o->arena);
     fvi_free(o->path);
     fvi_free(o);

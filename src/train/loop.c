@@ -124,9 +124,10 @@ static fv_status evaluate(fv_trainer *t, bool *whole)
 {
     const fvi_batch *b;
     fvi_confusion_clear(&t->counts);
+    t->mistakes.count = 0;
     do {
         FVI_TRY(t->ctx, fvi_loader_next(t->val_loader, &b));
-        FVI_TRY(t->ctx, fvi_classify_evaluate(t->task, b, &t->counts));
+        FVI_TRY(t->ctx, fvi_classify_evaluate(t->task, b, &t->counts, &t->mistakes));
         *whole = b->last;
     } while (!b->last && !t->interrupted);
     if (*whole && t->counts.samples != t->val->count)
@@ -136,17 +137,15 @@ static fv_status evaluate(fv_trainer *t, bool *whole)
 
 static double monitored(const fv_trainer *t)
 {
-    const double values[] = {fvi_confusion_accuracy(&t->counts), fvi_confusion_top5(&t->counts), fvi_confusion_macro_f1(&t->counts),
-                             fvi_confusion_loss(&t->counts)};
-    double loss = fvi_confusion_loss(&t->counts);
-    return isfinite(loss) ? values[t->config->v.monitor] : (double)NAN;      /* a model that yields NaN is never the best */
+    /* A model that yields NaN is never the best. */
+    return isfinite(fvi_confusion_loss(&t->counts)) ? fvi_metric_value(&t->counts, fvi_metric_of(t->config->v.monitor)) : (double)NAN;
 }
 
 /* A tie keeps the older one; NaN is never better. */
 static bool is_better(const fv_trainer *t, double value)
 {
     const fvi_values *v = &t->config->v;
-    bool smaller = v->mode == FVI_MODE_AUTO ? v->monitor == 3 : v->mode == FVI_MODE_MIN;
+    bool smaller = v->mode == FVI_MODE_AUTO ? fvi_metric_smaller_is_better(fvi_metric_of(v->monitor)) : v->mode == FVI_MODE_MIN;
     if (!isfinite(value)) return false;
     if (t->position.best_step < 0) return true;
     return smaller ? value < t->position.best - v->min_delta : value > t->position.best + v->min_delta;
@@ -164,23 +163,19 @@ static fv_status save_best(fv_trainer *t)
 
 static void set_metrics(fv_trainer *t, double raw)
 {
-    double *m = t->position.metrics;
-    m[0] = fvi_confusion_loss(&t->counts);
-    m[1] = fvi_confusion_accuracy(&t->counts);
-    m[2] = fvi_confusion_top5(&t->counts);
-    m[3] = fvi_confusion_macro_f1(&t->counts);
-    m[4] = raw;
+#define METRIC(name, which) FVI_METRIC_##which,
+    static const fvi_metric metrics[FVI_METRICS] = {FVI_METRIC_LIST(METRIC)};
+#undef METRIC
+    for (int i = 0; i < FVI_METRICS; i++)
+        t->position.metrics[i] = metrics[i] == FVI_METRIC_COUNT ? raw : fvi_metric_value(&t->counts, metrics[i]);
     fvi_trainer_show_metrics(t);
 }
 
 void fvi_trainer_show_metrics(fv_trainer *t)
 {
-#define METRIC_NAME(name) #name,
-    static const char *const names[FVI_METRICS] = {FVI_METRIC_LIST(METRIC_NAME)};
-#undef METRIC_NAME
     t->progress.n_metrics = 0;
     for (int i = 0; i < FVI_METRICS; i++)
-        if (!isnan(t->position.metrics[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){names[i], t->position.metrics[i]};
+        if (!isnan(t->position.metrics[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){fvi_metric_columns[i], t->position.metrics[i]};
 }
 
 static fv_status add_row(fv_trainer *t, bool validated)

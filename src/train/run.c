@@ -196,19 +196,49 @@ static char *environment_text(const fv_context *ctx)
     return fvi_text_take(&t);
 }
 
-#define CSV_COLUMN(name) "," #name
+#define CSV_COLUMN(name, which) "," #name
 #define CSV_HEADER "step,epoch,lr,loss,grad_norm" FVI_METRIC_LIST(CSV_COLUMN) "\n"
+
+enum { CSV_COLUMNS = 5 + FVI_METRICS };
+
+/* Cells of a line, at most `limit`; the line is taken apart. */
+static int csv_cells(char *line, char **cells, int limit)
+{
+    int n = 0;
+    for (char *cell; n < limit && (cell = strsep(&line, ","));) cells[n++] = cell;
+    return n;
+}
+
+/* Where each of our columns stands in a file that an earlier version may have written; -1: nowhere. */
+static void csv_places(char *header, int places[CSV_COLUMNS])
+{
+    char ours[] = CSV_HEADER, *have[64], *want[CSV_COLUMNS + 1];
+    ours[sizeof ours - 2] = 0;                           /* the line's end */
+    int n = csv_cells(header, have, 64);
+    csv_cells(ours, want, CSV_COLUMNS);
+    for (int i = 0; i < CSV_COLUMNS; i++) {
+        places[i] = -1;
+        for (int k = 0; k < n; k++)
+            if (!strcmp(have[k], want[i])) places[i] = k;
+    }
+}
 
 /* Keeps the rows up to `step`: what a killed process wrote beyond its checkpoint will be written again. */
 static char *csv_until(char *text, int64_t step)
 {
     fvi_text t = {0};
+    int places[CSV_COLUMNS];
+    char *next = text, *header = strsep(&next, "\n");
     fvi_text_add(&t, CSV_HEADER);
-    char *next = text;
+    csv_places(header, places);
     for (char *line; (line = strsep(&next, "\n"));) {
-        char *end;
+        char *end, *cells[64];
         long long at = strtoll(line, &end, 10);
-        if (end != line && *end == ',' && at <= step && next) fvi_text_add(&t, "%s\n", line);
+        if (end == line || *end != ',' || at > step || !next) continue;
+        int n = csv_cells(line, cells, 64);
+        for (int i = 0; i < CSV_COLUMNS; i++)
+            fvi_text_add(&t, "%s%s", i ? "," : "", places[i] >= 0 && places[i] < n ? cells[places[i]] : "");
+        fvi_text_add(&t, "\n");
     }
     return fvi_text_take(&t);
 }

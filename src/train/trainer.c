@@ -322,6 +322,7 @@ void fv_trainer_destroy(fv_trainer *t)
     fvi_checkpoint_close(&t->checkpoint);
     fvi_run_close(&t->run);
     fvi_confusion_free(&t->counts);
+    fvi_mistakes_free(&t->mistakes);
     fv_model_destroy(t->own_model);
     fv_source_destroy(t->own_train);
     fv_source_destroy(t->own_val);
@@ -401,6 +402,7 @@ fv_status fvi_trainer_prepare(fv_trainer *t)
     if (t->resumed) FVI_TRY(t->ctx, fvi_checkpoint_restore(t->ctx, &t->checkpoint, t->session, t->run.changed));
     fvi_checkpoint_close(&t->checkpoint);
     FVI_TRY(t->ctx, fvi_confusion_init(t->ctx, &t->counts, t->train->classes));
+    FVI_TRY(t->ctx, fvi_mistakes_init(t->ctx, &t->mistakes, (int)t->config->v.paint_images));
     FVI_TRY(t->ctx, fvi_loader_create(t->ctx, &train, &t->loader));
     if (!t->val) return FV_OK;
     val.source = t->val;

@@ -32,6 +32,7 @@ struct fv_trainer {
     fvi_plan_of_run plan;
     fvi_position position;
     fvi_confusion counts;
+    fvi_mistakes mistakes;               /* of the last validation */
     char *classes;                       /* JSON list */
     char *config_text;
     fv_loss_fn *loss;

@@ -116,12 +116,25 @@ also continued_noted "changed: max_steps (3, now 4)" runs/tiny/command.txt
 "$FOVEA" train tiny.json +slow --quiet > output 2>&1 || { echo "quiet: FAILED"; failed=1; }
 [ ! -s output ] || { echo "quiet: FAILED, it says:"; cat output; failed=1; }
 [ -d runs/tiny.slow ] || { echo "variant: FAILED, no runs/tiny.slow"; failed=1; }
+grep -q '^step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1,' runs/tiny/metrics.csv || { echo "columns: FAILED"; failed=1; }
+# Columns of an earlier version: found by name when the run goes on.
+cp -r runs/tiny runs/older
+cut -d, -f1-6,8 runs/tiny/metrics.csv | sed 's/,val_top5/,old_name/' > runs/older/metrics.csv
+expect older_columns 0 "5/5" train runs/older --continue max_steps=5
+also older_header "step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1," runs/older/metrics.csv
+[ "$(tail -n +2 runs/older/metrics.csv | awk -F, 'NF != 14 || $1 < 5 && $7 != ""' | wc -l)" = 0 ] || { echo "older_rows: FAILED"; cat runs/older/metrics.csv; failed=1; }
+expect monitor 0 "done: best" train tiny.json monitor=f1_weighted max_steps=1 run=runs/monitor
+also monitor_name '"monitor": "f1_weighted"' runs/monitor/config.json
+expect monitor_alias 0 '"monitor": "top5"' config tiny.json monitor=acc5
+expect monitor_unknown 2 "monitor" config tiny.json monitor=acurracy
 expect continue_nothing 2 "there is no run" train tiny.json run=runs/none --continue
 mkdir -p runs/file && rmdir runs/file && echo x > runs/file
 expect in_the_way 2 "is in the way" train tiny.json run=runs/file
 
 # ---- evaluation
 expect eval 0 '"samples": 5, "of": 5' eval runs/tiny --json
+also eval_metrics '"f1_weighted": ' out
+also eval_mistakes '"mistakes": [{"name": "' out
 expect eval_val 0 "evaluated 5/5" val runs/tiny split=val
 expect eval_train 0 "evaluated 12/12" eval runs/tiny split=train
 expect eval_latest 0 "latest.safetensors (step 4)" eval runs/tiny@latest
