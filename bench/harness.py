@@ -19,7 +19,7 @@ MOST_LOAD = 0.5          # load average over a minute before anything is measure
 MOST_OTHERS = 0.10       # cores that other programs used beside a process
 LEAST_QUIET = 5          # undisturbed samples of a process
 PREEMPTIONS_PER_MS = 0.02    # in an undisturbed sample: the kernel's own threads need as much on a quiet machine
-MOST_SPREAD = 0.15       # of quiet samples (90 % - 10 % quantile) and of the rounds' medians, both over the median
+MOST_SPREAD = 0.15       # of quiet samples (between the quartiles) and of the rounds' medians, both over the median
 ATTEMPTS = 3
 
 
@@ -154,7 +154,7 @@ class Contestant:
         pooled = [ms for quiet in self.rounds for ms in quiet]
         medians = [statistics.median(quiet) for quiet in self.rounds]
         middle = self.median()
-        spread = (quantile(pooled, 0.9) - quantile(pooled, 0.1)) / middle
+        spread = (quantile(pooled, 0.75) - quantile(pooled, 0.25)) / middle
         between = (max(medians) - min(medians)) / middle
         if max(spread, between) > MOST_SPREAD and not force:
             raise Disturbed(f"{self.name}: spread {spread:.2f}, between rounds {between:.2f}")

@@ -82,6 +82,9 @@ typedef struct axes { int64_t dim[FV_MAX_RANK]; const int64_t *from[FV_MAX_RANK]
 
 static void walk(axes a, const void *src, void *dst, size_t size)
 {
+    int64_t elements = 1;
+    for (int i = 0; i < FV_MAX_RANK; i++) elements *= a.dim[i];
+#pragma omp parallel for collapse(3) if (elements > 65536)
     for (int64_t i0 = 0; i0 < a.dim[0]; i0++)
     for (int64_t i1 = 0; i1 < a.dim[1]; i1++)
     for (int64_t i2 = 0; i2 < a.dim[2]; i2++)
