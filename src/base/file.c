@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ static bool fault(atomic_int *countdown)
 {
     if (atomic_load_explicit(countdown, memory_order_relaxed) <= 0 || atomic_fetch_sub(countdown, 1) != 1) return false;
     errno = atomic_load(&faults.error);
+    if (errno == FVI_FAULT_KILL) raise(SIGKILL);
     return true;
 }
 

@@ -32,7 +32,9 @@ char *fvi_path_dir(const char *path);                       /* "." when none. Ow
 const char *fvi_path_base(const char *path);                /* borrowed: part after the last slash */
 char *fvi_path_absolute(const char *path);                  /* owned by the caller */
 
-/* For tests: the n-th (1-based) write, fsync or rename call from now on fails with `error` (an errno). 0 = off. */
+/* For tests: the n-th (1-based) write, fsync or rename call from now on fails with `error` (an errno), or kills
+ * the process there (FVI_FAULT_KILL). 0 = off. */
+enum { FVI_FAULT_KILL = -1 };
 typedef struct fvi_file_faults { int write_at, sync_at, rename_at, error; } fvi_file_faults;
 void fvi_file_set_faults(fvi_file_faults f);
 

@@ -276,6 +276,34 @@ static void failing_disk(void)
         }
 }
 
+/* Killed inside a save, at its writes, syncs and renames in turn: the run goes on to the same end. */
+static void killed_inside_a_save(void)
+{
+    const char *text = getenv("FOVEA_TEST_KILLS");
+    const int most = text ? 26 : 6;
+    int died = 0;
+    CHECK(straight());
+    for (int k = 0; k < 3; k++)
+        for (int n = 8; n < 8 + most; n++) {
+            clean("t_inside");
+            pid_t child = fork();
+            if (child == 0) {
+                fvi_file_faults f = {.error = FVI_FAULT_KILL};
+                *(k == 0 ? &f.write_at : k == 1 ? &f.sync_at : &f.rename_at) = n;
+                fvi_file_set_faults(f);
+                _exit(train(&(fv_train_options){EVERYTHING, .run = "t_inside"}).status == FV_OK ? 0 : 1);
+            }
+            int status = 0;
+            waitpid(child, &status, 0);
+            died += WIFSIGNALED(status);
+            outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_inside"});
+            CHECK_MSG(r.status == FV_OK, "operation %d, number %d: %s", k, n, r.message);
+            check_same("t_straight", "t_inside");
+        }
+    CHECK(died >= 2 * most);
+    printf("    %d of %d processes died inside a save\n", died, 3 * most);
+}
+
 /* ---- runs ----------------------------------------------------------------------------------------------------------------- */
 
 static void existing_runs(void)
@@ -495,6 +523,6 @@ static void memory_runs_out(void)
 }
 
 TEST_MAIN(CASE(stopped_runs_go_on_bit_for_bit), CASE(any_number_of_loader_threads), CASE(killed_runs_go_on_bit_for_bit), CASE(every_moment_of_a_save),
-          CASE(nothing_that_fits), CASE(failing_disk), CASE(existing_runs), CASE(dry_run_writes_nothing), CASE(accumulation_is_exact), CASE(not_finite),
-          CASE(early_stop), CASE(freezing),
+          CASE(nothing_that_fits), CASE(failing_disk), CASE(killed_inside_a_save), CASE(existing_runs), CASE(dry_run_writes_nothing),
+          CASE(accumulation_is_exact), CASE(not_finite), CASE(early_stop), CASE(freezing),
           CASE(one_process_a_run), CASE(other_data), CASE(memory_runs_out))
