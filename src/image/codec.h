@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between decode.c and the readers of each format. */
+#ifndef FVI_CODEC_H
+#define FVI_CODEC_H
+
+#include "image/image.h"
+
+typedef struct fvi_encoded {
+    fv_context *ctx;
+    const char *name;
+    const uint8_t *data;
+    size_t bytes;
+} fvi_encoded;
+
+/* A reader fills width, height, orientation (stored, not yet turned) and alpha; decode also the pixels, with alpha in the
+ * fourth byte where info->alpha. info->scale: in: wanted; out: used. */
+typedef fv_status fvi_codec_fn(const fvi_encoded *e, fvi_picture *out, fvi_image_info *info);
+fvi_codec_fn fvi_jpeg_read, fvi_png_read, fvi_webp_read, fvi_gif_read, fvi_bmp_read, fvi_pnm_read;   /* out NULL: header only */
+
+/* Fails with "name: <format>: ..." */
+#define fvi_image_fail(e, status, ...) fvi_image_fail_at((e), (status), __FILE__, __LINE__, __VA_ARGS__)
+FV_CHECKED fv_status fvi_image_fail_at(const fvi_encoded *e, fv_status status, const char *file, int line, const char *fmt, ...) FV_PRINTF(5, 6);
+/* The limits on what a header says. */
+FV_CHECKED fv_status fvi_image_check_size(const fvi_encoded *e, int64_t width, int64_t height);
+void fvi_image_warn(fvi_image_info *info, const char *fmt, ...) FV_PRINTF(2, 3);
+
+/* Orientation in a block that begins with a TIFF header, with or without "Exif\0\0" before it; 1 when there is none. */
+int fvi_exif_orientation(const uint8_t *data, size_t bytes);
+
+static inline uint32_t fvi_le16(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8; }
+static inline uint32_t fvi_le32(const uint8_t *p) { return fvi_le16(p) | fvi_le16(p + 2) << 16; }
+static inline uint32_t fvi_be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | (uint32_t)p[1]; }
+static inline uint32_t fvi_be32(const uint8_t *p) { return fvi_be16(p) << 16 | fvi_be16(p + 2); }
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JPEG by libjpeg-turbo: the accurate DCT and smooth up-sampling, which give Pillow's pixels. Errors of the library jump
+ * back here; its warnings are counted. A file that ends before its picture does is an error, since the rest would be grey. */
+#include "image/codec.h"
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#define JPEG_MEMORY ((long)1 << 30)
+
+typedef struct jpeg_job {
+    struct jpeg_error_mgr errors;        /* first: the library hands this back */
+    jmp_buf out;
+    char message[JMSG_LENGTH_MAX];
+    fvi_image_info *info;
+    bool ended, cut;                     /* the file ended; data were missing then */
+    struct jpeg_progress_mgr progress;
+} jpeg_job;
+
+static void on_error(j_common_ptr c)
+{
+    jpeg_job *job = (jpeg_job *)(void *)c->err;
+    job->errors.format_message(c, job->message);
+    longjmp(job->out, 1);
+}
+
+static void on_message(j_common_ptr c, int level)
+{
+    jpeg_job *job = (jpeg_job *)(void *)c->err;
+    if (level >= 0) return;                              /* traces */
+    if (job->errors.msg_code == JWRN_JPEG_EOF) job->ended = true;
+    if (job->errors.msg_code == JWRN_HIT_MARKER && job->ended) job->cut = true;
+    char text[JMSG_LENGTH_MAX];
+    job->errors.format_message(c, text);
+    fvi_image_warn(job->info, "%.*s", (int)sizeof job->info->warning - 1, text);
+}
+
+static void on_output(j_common_ptr c)
+{
+    (void)c;
+}
+
+/* A progressive file of few bytes may ask for a pass over the picture thousands of times. */
+static void on_progress(j_common_ptr c)
+{
+    j_decompress_ptr d = (j_decompress_ptr)(void *)c;
+    jpeg_job *job = (jpeg_job *)(void *)c->err;
+    if (d->input_scan_number <= FVI_IMAGE_MAX_SCANS) return;
+    snprintf(job->message, sizeof job->message, "more than %d scans", FVI_IMAGE_MAX_SCANS);
+    longjmp(job->out, 1);
+}
+
+/* Ink to light. Adobe's programs store CMYK inverted. */
+static void row_from_cmyk(uint8_t *row, unsigned width, bool inverted)
+{
+    for (unsigned x = 0; x < width; x++, row += 4) {
+        unsigned k = inverted ? row[3] : 255u - row[3];
+        for (int c = 0; c < 3; c++) {
+            unsigned ink = inverted ? 255u - row[c] : row[c], t = ink * k + 128;
+            row[c] = (uint8_t)(k - ((t + (t >> 8)) >> 8));
+        }
+        row[3] = 255;
+    }
+}
+
+static int orientation_of(const struct jpeg_decompress_struct *d)
+{
+    for (jpeg_saved_marker_ptr m = d->marker_list; m; m = m->next)
+        if (m->marker == JPEG_APP0 + 1 && m->data_length >= 6 && !memcmp(m->data, "Exif\0\0", 6)) return fvi_exif_orientation(m->data, m->data_length);
+    return 1;
+}
+
+static fv_status read_header(const fvi_encoded *e, struct jpeg_decompress_struct *d, fvi_image_info *info)
+{
+    jpeg_mem_src(d, e->data, (unsigned long)e->bytes);
+    jpeg_save_markers(d, JPEG_APP0 + 1, 0xFFFF);
+    if (jpeg_read_header(d, TRUE) != JPEG_HEADER_OK) return fvi_image_fail(e, FV_ERROR_FORMAT, "JPEG without a picture");
+    FVI_TRY(e->ctx, fvi_image_check_size(e, d->image_width, d->image_height));
+    info->width = (int)d->image_width;
+    info->height = (int)d->image_height;
+    info->orientation = orientation_of(d);
+    return FV_OK;
+}
+
+static fv_status truncated(const fvi_encoded *e, const struct jpeg_decompress_struct *d)
+{
+    return fvi_image_fail(e, FV_ERROR_FORMAT, "truncated JPEG: the file ends at byte %zu, in row %u of %u", e->bytes, d->output_scanline, d->output_height);
+}
+
+static fv_status read_rows(const fvi_encoded *e, struct jpeg_decompress_struct *d, jpeg_job *job, fvi_picture *out)
+{
+    bool ink = d->jpeg_color_space == JCS_CMYK || d->jpeg_color_space == JCS_YCCK;
+    d->out_color_space = ink ? JCS_CMYK : JCS_EXT_RGBX;
+    d->dct_method = JDCT_ISLOW;
+    d->scale_num = 1;
+    d->scale_denom = (unsigned)job->info->scale;
+    jpeg_start_decompress(d);
+    FVI_TRY(e->ctx, fvi_picture_size(e->ctx, out, (int)d->output_width, (int)d->output_height));
+    while (d->output_scanline < d->output_height && !job->cut) {
+        JSAMPROW row = out->pixels + 4 * (size_t)d->output_scanline * d->output_width;
+        jpeg_read_scanlines(d, &row, 1);
+        if (ink) row_from_cmyk(row, d->output_width, d->saw_Adobe_marker);
+    }
+    return job->cut || (job->ended && d->progressive_mode) ? truncated(e, d) : FV_OK;
+}
+
+/* In a function of its own: no local of it lives across the jump. */
+static fv_status guarded(const fvi_encoded *e, struct jpeg_decompress_struct *d, jpeg_job *job, fvi_picture *out)
+{
+    if (setjmp(job->out)) {
+        bool memory = job->errors.msg_code == JERR_OUT_OF_MEMORY;
+        bool kind = job->errors.msg_code == JERR_BAD_PRECISION || job->errors.msg_code == JERR_SOF_UNSUPPORTED;
+        if (memory) return fvi_image_fail(e, FV_ERROR_NOMEM, "out of memory");
+        if (job->ended) return truncated(e, d);
+        return fvi_image_fail(e, kind ? FV_ERROR_UNSUPPORTED : FV_ERROR_FORMAT, "%s JPEG: %s", kind ? "unsupported" : "damaged", job->message);
+    }
+    jpeg_create_decompress(d);
+    d->mem->max_memory_to_use = JPEG_MEMORY;
+    d->progress = &job->progress;
+    FVI_TRY(e->ctx, read_header(e, d, job->info));
+    return out ? read_rows(e, d, job, out) : FV_OK;
+}
+
+fv_status fvi_jpeg_read(const fvi_encoded *e, fvi_picture *out, fvi_image_info *info)
+{
+    jpeg_job job = {.info = info};
+    struct jpeg_decompress_struct d;
+    memset(&d, 0, sizeof d);
+    d.err = jpeg_std_error(&job.errors);
+    job.errors.error_exit = on_error;
+    job.errors.emit_message = on_message;
+    job.errors.output_message = on_output;
+    job.progress.progress_monitor = on_progress;
+    fv_status status = guarded(e, &d, &job, out);
+    jpeg_destroy_decompress(&d);
+    return status;
+}

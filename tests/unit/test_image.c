@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Picture readers: the pixels of Pillow for files of every kind (tests/golden/decode.txt), smaller DCTs, alpha, and a
+ * table of bad files with what must be said about each. */
+#include "test.h"
+
+#include "base/file.h"
+#include "image/image.h"
+
+#include <stdlib.h>
+
+#define CORPUS FOVEA_TESTS_DIR "/fuzz/corpus/"
+
+static uint64_t fnv(const fvi_picture *p)
+{
+    uint64_t h = 0xCBF29CE484222325u;
+    for (int i = 0; i < p->width * p->height; i++)
+        for (int c = 0; c < 3; c++) h = (h ^ p->pixels[4 * i + c]) * 0x100000001B3u;
+    return h;
+}
+
+static uint8_t *load(const char *name, size_t *bytes)
+{
+    char path[512], *data = NULL;
+    snprintf(path, sizeof path, CORPUS "%s", name);
+    if (fvi_file_read(NULL, path, 1 << 20, &data, bytes) != FV_OK) printf("    cannot read %s\n", path);
+    return (uint8_t *)data;
+}
+
+static void pixels_of_pillow(void)
+{
+    FILE *f = fopen(FOVEA_TESTS_DIR "/golden/decode.txt", "r");
+    CHECK(f);
+    char name[64];
+    int w, h, cases = 0;
+    uint64_t want;
+    fvi_picture p = {0};
+    while (fscanf(f, "%63s %d %d %" SCNx64, name, &w, &h, &want) == 4) {
+        size_t bytes;
+        fvi_image_info info;
+        uint8_t *data = load(name, &bytes);
+        CHECK(data);
+        CHECK_EQ(fvi_image_probe(NULL, name, data, bytes, NULL, &info), FV_OK);
+        CHECK_EQ(info.width, w);
+        CHECK_EQ(info.height, h);
+        CHECK_EQ(fvi_image_decode(NULL, name, data, bytes, NULL, &p, &info), FV_OK);
+        CHECK_EQ(p.width, w);
+        CHECK_EQ(p.height, h);
+        CHECK_EQ(info.warnings, 0);
+        CHECK_MSG(fnv(&p) == want, "%s: the pixels differ from Pillow's", name);
+        free(data);
+        cases++;
+    }
+    fclose(f);
+    fvi_picture_free(&p);
+    CHECK(cases > 40);
+}
+
+static void keeps_orientation_when_asked(void)
+{
+    size_t bytes;
+    fvi_image_info info;
+    fvi_picture p = {0};
+    uint8_t *data = load("jpeg/turn6.jpg", &bytes);
+    CHECK(data);
+    CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, &(fvi_decode_options){.keep_orientation = true}, &p, &info), FV_OK);
+    CHECK_EQ(info.orientation, 6);
+    CHECK_EQ(p.width, 40);
+    CHECK_EQ(p.height, 30);
+    free(data);
+    fvi_picture_free(&p);
+}
+
+static void smaller_dcts(void)
+{
+    size_t bytes;
+    fvi_image_info info;
+    fvi_picture p = {0};
+    uint8_t *data = load("jpeg/turn6.jpg", &bytes);
+    CHECK(data);
+    for (int scale = 2; scale <= 8; scale *= 2) {
+        CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, &(fvi_decode_options){.scale = scale}, &p, &info), FV_OK);
+        CHECK_EQ(info.width, 30);                        /* of the full picture, turned */
+        CHECK_EQ(p.width, (30 + scale - 1) / scale);
+        CHECK_EQ(p.height, (40 + scale - 1) / scale);
+        CHECK_EQ(info.scale, scale);
+    }
+    free(data);
+    data = load("png/rgb.png", &bytes);
+    CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, &(fvi_decode_options){.scale = 2}, &p, &info), FV_OK);
+    CHECK_EQ(p.width, 40);
+    CHECK_EQ(info.scale, 1);
+    free(data);
+    fvi_picture_free(&p);
+}
+
+static void alpha_over_a_colour(void)
+{
+    size_t bytes;
+    fvi_image_info info;
+    fvi_picture p = {0}, q = {0};
+    uint8_t *data = load("png/rgba.png", &bytes);
+    CHECK(data);
+    CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, NULL, &p, &info), FV_OK);
+    CHECK(info.alpha);
+    CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, &(fvi_decode_options){.alpha = FVI_ALPHA_WHITE}, &q, &info), FV_OK);
+    for (int i = 0; i < 4 * 40 * 30; i++) {
+        int a = p.pixels[i / 4 * 4 + 3];
+        if (i % 4 < 3) CHECK_EQ(q.pixels[i], (p.pixels[i] * a + 255 * (255 - a) + 127) / 255);
+    }
+    free(data);
+    fvi_picture_free(&p);
+    fvi_picture_free(&q);
+}
+
+/* ---- bad files -------------------------------------------------------------------------------------------------------- */
+
+static void put32(uint8_t *p, uint32_t v, bool big)
+{
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (big ? 24 - 8 * i : 8 * i));
+}
+
+/* CRC-32 of PNG. */
+static uint32_t crc(const uint8_t *p, size_t n)
+{
+    uint32_t c = 0xFFFFFFFFu;
+    for (size_t i = 0; i < n; i++) {
+        c ^= p[i];
+        for (int k = 0; k < 8; k++) c = c & 1 ? 0xEDB88320u ^ c >> 1 : c >> 1;
+    }
+    return ~c;
+}
+
+/* What is done to a good file: bytes written at `at` (negative: from the end), then cut to `keep` per cent. */
+typedef struct bad_case {
+    const char *name, *file;
+    int keep;                            /* per cent; 100: all */
+    int at, n;
+    const char *patch;
+    fv_status status;
+    const char *says;
+} bad_case;
+
+static const bad_case bad_cases[] = {
+    {"empty", "jpeg/plain.jpg", 0, 0, 0, "", FV_ERROR_FORMAT, "the file is empty"},
+    {"text", "jpeg/plain.jpg", 100, 0, 6, "hello\n", FV_ERROR_FORMAT, "not a picture"},
+    {"avif", "jpeg/plain.jpg", 100, 0, 12, "\0\0\0\x1C" "ftypavif", FV_ERROR_UNSUPPORTED, "AVIF"},
+    {"heic", "jpeg/plain.jpg", 100, 0, 12, "\0\0\0\x1C" "ftypheic", FV_ERROR_UNSUPPORTED, "HEIC"},
+    {"tiff", "jpeg/plain.jpg", 100, 0, 4, "II*\0", FV_ERROR_UNSUPPORTED, "TIFF"},
+    {"jpeg half", "jpeg/plain.jpg", 80, 0, 0, "", FV_ERROR_FORMAT, "truncated JPEG"},
+    {"jpeg almost", "jpeg/plain.jpg", 97, 0, 0, "", FV_ERROR_FORMAT, "truncated JPEG"},
+    {"jpeg header", "jpeg/plain.jpg", 20, 0, 0, "", FV_ERROR_FORMAT, "JPEG"},
+    {"jpeg progressive half", "jpeg/progressive.jpg", 60, 0, 0, "", FV_ERROR_FORMAT, "truncated JPEG"},
+    {"png half", "png/rgb.png", 50, 0, 0, "", FV_ERROR_FORMAT, "truncated PNG"},
+    {"png header", "png/rgb.png", 5, 0, 0, "", FV_ERROR_FORMAT, "truncated PNG"},
+    {"png crc", "png/rgb.png", 100, 16, 4, "\0\0\0\x29", FV_ERROR_FORMAT, "damaged PNG"},
+    {"png signature", "png/rgb.png", 100, 1, 3, "pNg", FV_ERROR_FORMAT, "not a picture"},
+    {"webp half", "webp/lossy.webp", 50, 0, 0, "", FV_ERROR_FORMAT, "truncated WebP"},
+    {"webp lossless half", "webp/lossless.webp", 50, 0, 0, "", FV_ERROR_FORMAT, "WebP"},
+    {"webp animation half", "webp/animated.webp", 20, 0, 0, "", FV_ERROR_FORMAT, "WebP"},
+    {"webp damaged", "webp/lossy.webp", 100, 20, 6, "\xFF\xFF\xFF\xFF\xFF\xFF", FV_ERROR_FORMAT, "damaged WebP"},
+    {"gif half", "gif/plain.gif", 50, 0, 0, "", FV_ERROR_FORMAT, "truncated GIF"},
+    {"gif header", "gif/plain.gif", 2, 0, 0, "", FV_ERROR_FORMAT, "truncated GIF"},
+    {"gif bomb", "gif/plain.gif", 100, 6, 4, "\xFF\xFF\xFF\xFF", FV_ERROR_FORMAT, "65535 x 65535"},
+    {"gif flat", "gif/plain.gif", 100, 6, 2, "\0\0", FV_ERROR_FORMAT, "0 x 30"},
+    {"gif no frame", "gif/plain.gif", 100, 13 + 3 * 64, 1, ";", FV_ERROR_FORMAT, "GIF without a frame"},
+    {"bmp half", "bmp/rgb.bmp", 50, 0, 0, "", FV_ERROR_FORMAT, "truncated BMP"},
+    {"bmp header", "bmp/rgb.bmp", 1, 0, 0, "", FV_ERROR_FORMAT, "truncated BMP"},
+    {"bmp bomb", "bmp/rgb.bmp", 100, 18, 8, "\xFF\xFF\0\0\xFF\xFF\0\0", FV_ERROR_FORMAT, "65535 x 65535"},
+    {"bmp huge", "bmp/rgb.bmp", 100, 18, 8, "\xDC\x05\0\0\xDC\x05\0\0", FV_ERROR_FORMAT, "truncated BMP"},
+    {"bmp lowest height", "bmp/rgb.bmp", 100, 22, 4, "\0\0\0\x80", FV_ERROR_FORMAT, "limits"},
+    {"bmp bits", "bmp/rgb.bmp", 100, 28, 2, "\x07\0", FV_ERROR_FORMAT, "7 bits"},
+    {"bmp jpeg inside", "bmp/rgb.bmp", 100, 30, 4, "\4\0\0\0", FV_ERROR_UNSUPPORTED, "compression 4"},
+    {"bmp header size", "bmp/rgb.bmp", 100, 14, 4, "\x11\0\0\0", FV_ERROR_FORMAT, "a header of 17 bytes"},
+    {"bmp pixels outside", "bmp/rgb.bmp", 100, 10, 4, "\xFF\xFF\xFF\x7F", FV_ERROR_FORMAT, "in its pixels"},
+    {"bmp mask", "bmp/bits16.bmp", 100, 54, 4, "\x05\xF8\0\0", FV_ERROR_FORMAT, "has a hole"},
+    {"bmp rle cut", "bmp/rle8.bmp", 95, 0, 0, "", FV_ERROR_FORMAT, "truncated BMP"},
+    {"bmp palette cut", "bmp/palette.bmp", 10, 0, 0, "", FV_ERROR_FORMAT, "colour table"},
+    {"ppm cut", "pnm/rgb.ppm", 90, 0, 0, "", FV_ERROR_FORMAT, "truncated PNM"},
+    {"ppm text", "pnm/rgb.ppm", 100, 3, 2, "xx", FV_ERROR_FORMAT, "damaged PNM"},
+};
+
+static void bad_files(void)
+{
+    fv_context *ctx = fv_context_create();
+    fvi_picture p = {0};
+    for (int i = 0; i < FVI_COUNT(bad_cases); i++) {
+        const bad_case *c = &bad_cases[i];
+        size_t bytes;
+        fvi_image_info info;
+        uint8_t *data = load(c->file, &bytes);
+        CHECK(data);
+        memcpy(data + c->at, c->patch, (size_t)c->n);
+        size_t keep = c->keep == 100 ? bytes : bytes * (size_t)c->keep / 100;
+        uint8_t *exact = malloc(keep ? keep : 1);        /* so that sanitizers see what is read behind it */
+        memcpy(exact, data, keep);
+        fv_status status = fvi_image_decode(ctx, c->name, exact, keep, NULL, &p, &info);
+        CHECK_MSG(status == c->status, "%s: %s (%s)", c->name, fv_status_text(status), status == FV_OK ? "" : fv_error_message(ctx));
+        CHECK_HAS(fv_error_message(ctx), c->says);
+        CHECK_MSG(!strncmp(fv_error_message(ctx), c->name, strlen(c->name)), "%s: not named: %s", c->name, fv_error_message(ctx));
+        free(data);
+        free(exact);
+    }
+    fvi_picture_free(&p);
+    fv_context_destroy(ctx);
+}
+
+/* Headers that ask for more than there is: refused before anything is allocated. */
+static void bombs(void)
+{
+    fv_context *ctx = fv_context_create();
+    fvi_picture p = {0};
+    size_t bytes;
+    uint8_t *data = load("png/rgb.png", &bytes);
+    CHECK(data);
+    put32(data + 16, 60000, true);
+    put32(data + 20, 60000, true);
+    put32(data + 29, crc(data + 12, 17), true);
+    CHECK_EQ(fvi_image_decode(ctx, "bomb.png", data, bytes, NULL, &p, NULL), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "bomb.png: the header says 60000 x 60000");
+    put32(data + 16, 0x7FFFFFFF, true);
+    put32(data + 29, crc(data + 12, 17), true);
+    CHECK_EQ(fvi_image_decode(ctx, "bomb.png", data, bytes, NULL, &p, NULL), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "2147483647 x 60000");
+    free(data);
+
+    data = load("jpeg/plain.jpg", &bytes);
+    for (size_t i = 0; i + 9 < bytes; i++)
+        if (data[i] == 0xFF && data[i + 1] == 0xC0) memcpy(data + i + 5, "\xFF\xDC\xFF\xDC", 4);
+    CHECK_EQ(fvi_image_decode(ctx, "bomb.jpg", data, bytes, NULL, &p, NULL), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "65500 x 65500");
+    CHECK(!p.pixels);
+    free(data);
+
+    /* Scans of a progressive file, one of them a thousand times. */
+    data = load("jpeg/progressive.jpg", &bytes);
+    size_t last = 0;
+    for (size_t i = 0; i + 1 < bytes; i++)
+        if (data[i] == 0xFF && data[i + 1] == 0xDA) last = i;
+    size_t scan = bytes - 2 - last, total = last + 1000 * scan + 2;
+    uint8_t *many = malloc(total);
+    memcpy(many, data, last);
+    for (size_t i = 0; i < 1000; i++) memcpy(many + last + i * scan, data + last, scan);
+    memcpy(many + total - 2, "\xFF\xD9", 2);
+    CHECK_EQ(fvi_image_decode(ctx, "scans.jpg", many, total, NULL, &p, NULL), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "more than 100 scans");
+    free(many);
+    free(data);
+    fvi_picture_free(&p);
+    fv_context_destroy(ctx);
+}
+
+/* Faults that do not touch the pixels, or little of them: read, and counted. */
+static void forgives_and_counts(void)
+{
+    size_t bytes;
+    fvi_image_info info;
+    fvi_picture p = {0}, whole = {0};
+    uint8_t *data = load("jpeg/plain.jpg", &bytes);
+    CHECK(data);
+    CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, NULL, &whole, &info), FV_OK);
+    CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes - 2, NULL, &p, &info), FV_OK);              /* without its end mark */
+    CHECK(!memcmp(p.pixels, whole.pixels, 4 * 40 * 30));
+    memset(data + bytes - 60, 0x55, 20);                                                        /* wrong codes in the middle */
+    fv_status status = fvi_image_decode(NULL, "x", data, bytes, NULL, &p, &info);
+    CHECK_EQ(status, FV_OK);
+    free(data);
+    fvi_picture_free(&p);
+    fvi_picture_free(&whole);
+}
+
+/* Every file cut at every length: an error or a picture, never more. */
+static void cut_anywhere(void)
+{
+    static const char *const files[] = {"jpeg/cmyk.jpg", "jpeg/progressive.jpg", "png/palette_clear.png", "webp/animated.webp", "webp/lossless.webp",
+                                        "gif/interlaced.gif", "gif/animated.gif", "bmp/rle8.bmp", "bmp/rgba.bmp", "pnm/grey.pgm"};
+    fvi_picture p = {0};
+    for (int i = 0; i < FVI_COUNT(files); i++) {
+        size_t bytes;
+        int ok = 0;
+        uint8_t *data = load(files[i], &bytes);
+        CHECK(data);
+        for (size_t n = 0; n < bytes; n += n < 700 ? 1 : 23) {
+            uint8_t *exact = malloc(n ? n : 1);
+            memcpy(exact, data, n);
+            ok += fvi_image_decode(NULL, "x", exact, n, NULL, &p, NULL) == FV_OK;
+            free(exact);
+        }
+        CHECK_MSG(ok * 2 < (int)bytes, "%s: %d cut files were taken for whole", files[i], ok);
+        free(data);
+    }
+    fvi_picture_free(&p);
+}
+
+static void out_of_memory(void)
+{
+    fv_context *ctx = fv_context_create();
+    static const char *const files[] = {"jpeg/turn6.jpg", "png/rgb.png", "webp/animated.webp", "gif/plain.gif", "bmp/rgb.bmp"};
+    for (int i = 0; i < FVI_COUNT(files); i++) {
+        size_t bytes;
+        fv_status status = FV_ERROR_NOMEM;
+        uint8_t *data = load(files[i], &bytes);
+        CHECK(data);
+        for (int n = 1; n < 20 && status != FV_OK; n++) {
+            fvi_picture p = {0};
+            fvi_memory_set_fault(n);
+            status = fvi_image_decode(ctx, "x", data, bytes, NULL, &p, NULL);
+            fvi_memory_set_fault(0);
+            CHECK(status == FV_OK || status == FV_ERROR_NOMEM);
+            fvi_picture_free(&p);
+        }
+        CHECK_EQ(status, FV_OK);
+        free(data);
+    }
+    fv_context_destroy(ctx);
+}
+
+TEST_MAIN(CASE(pixels_of_pillow), CASE(keeps_orientation_when_asked), CASE(smaller_dcts), CASE(alpha_over_a_colour), CASE(bad_files), CASE(bombs),
+          CASE(forgives_and_counts), CASE(cut_anywhere), CASE(out_of_memory))
