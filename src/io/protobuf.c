@@ -111,6 +111,15 @@ void fvi_pb_bytes(fvi_pb *p, int field, const void *data, size_t bytes)
     p->bytes += bytes;
 }
 
+void fvi_pb_append(fvi_pb *p, const fvi_pb *fields)
+{
+    unsigned char *to = fields->bytes ? room(p, fields->bytes) : NULL;
+    if (fields->failed || fields->depth) p->failed = true;
+    if (!to || p->failed) return;
+    memcpy(to, fields->data, fields->bytes);
+    p->bytes += fields->bytes;
+}
+
 void fvi_pb_string(fvi_pb *p, int field, const char *text)
 {
     fvi_pb_bytes(p, field, text, strlen(text));

@@ -32,6 +32,8 @@ void fvi_pb_string(fvi_pb *p, int field, const char *text);
 /* A sub-message: what is written up to the matching end. */
 void fvi_pb_begin(fvi_pb *p, int field);
 void fvi_pb_end(fvi_pb *p);
+/* Fields that were written elsewhere (`fields` is kept), or the bytes that were announced. */
+void fvi_pb_append(fvi_pb *p, const fvi_pb *fields);
 /* Packed repeats. */
 void fvi_pb_ints(fvi_pb *p, int field, const int64_t *values, size_t n);
 void fvi_pb_floats(fvi_pb *p, int field, const float *values, size_t n);

@@ -14,6 +14,7 @@
 
 typedef struct fvi_op fvi_op;
 typedef struct fvi_node fvi_node;
+struct fvi_onnx;
 
 enum { FVI_MAX_IN = 16, FVI_MAX_OUT = 8 };
 
@@ -99,6 +100,9 @@ struct fvi_op {
     bool elementwise;                  /* output element i depends on element i of same-shaped inputs (others broadcast) */
     bool random;                       /* draws random bits: never merged with a twin */
     double (*flops)(const fvi_node *node, const fvi_type *in, const fvi_type *out);   /* bound types; NULL: 0 */
+    /* ONNX (ir/onnx.h): the operator that does the same to the same inputs, or a function that adds nodes. */
+    const char *onnx;
+    void (*onnx_emit)(struct fvi_onnx *o);
 };
 
 /* What an op file exports: FVI_OPS(relu, &op_relu, &op_relu_backward) in src/ops/relu.c. */

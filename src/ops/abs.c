@@ -28,6 +28,7 @@ static const fvi_op op_abs = {
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Abs",
 };
 FVI_OPS(abs, &op_abs);
 

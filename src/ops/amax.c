@@ -27,10 +27,13 @@ static fv_status gradient(fvi_gradient *c)
 
 FVI_REDUCE_SAMPLES(samples, FVI_DRAW_DISTINCT);
 
+static void onnx(fvi_onnx *o) { fvi_reduce_onnx(o, "ReduceMax", 18); }
+
 static const fvi_op op_amax = {
     .name = "amax", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = greatest x over axes",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_reduce_attr), .attrs = attrs,
     .infer = fvi_infer_reduce, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(amax, &op_amax);

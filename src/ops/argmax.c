@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Place of the largest value along one axis, the lowest of equals; NaN counts as largest, as in PyTorch. */
+#include "ir/onnx.h"
 #include "ops/softmax.h"
 
 FVI_AXIS_ATTRS(attrs, "the axis that is searched and removed");
@@ -36,10 +37,17 @@ static void reference(const fvi_ref *r)
 
 FVI_AXIS_SAMPLES(samples, 1, FVI_DRAW_NORMAL);
 
+static void onnx(fvi_onnx *o)
+{
+    o->add(o, &(fvi_onnx_op){.type = "ArgMax", .in = {o->in[0]}, .out = {o->out[0]},
+                             .attrs = {FVI_ONNX_INT("axis", ((const fvi_softmax_attr *)o->attr)->axis), FVI_ONNX_INT("keepdims", 0)}});
+}
+
 static const fvi_op op_argmax = {
     .name = "argmax", .version = 1, .kind = FVI_DISCRETE, .doc = "y = place of the largest x along axis, the lowest of equals",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_softmax_attr), .attrs = attrs,
     .infer = infer, .no_grad = "its result is an integer", .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_ANY,
+    .onnx_emit = onnx,
 };
 FVI_OPS(argmax, &op_argmax);

@@ -2,6 +2,7 @@
 /* Mean over windows. With count_include_pad the divisor is the window's size, cut at the padded border; else the number
  * of real values in it (aten/src/ATen/native/cpu/AvgPoolKernel.cpp). The op is linear: its two records are each other's
  * gradients. */
+#include "ir/onnx.h"
 #include "ops/pool2d.h"
 
 static const fvi_attr_def attrs[] = {FVI_POOL2D_ATTRS, FVI_POOL2D_COUNT_ATTR, FVI_ATTR_END};
@@ -105,10 +106,31 @@ static const fvi_sample backward_samples[] = {
     {"partial_pad", &partial_pad, 1, {FVI_S(N, FV_N, 1, 3, 3)}},
 };
 
+/* A window that hangs over the padded border (ceil_mode) is divided by what lies inside, so such a border is padded
+ * first and then does not count as padding. */
+static void onnx(fvi_onnx *o)
+{
+    const fvi_pool2d_attr *a = o->attr;
+    const char *x = o->in[0];
+    int64_t pads[4];
+    bool include = a->count_include_pad;
+    fvi_pool2d_onnx_pads(o, pads);
+    if (include && (pads[2] != a->padding[0] || pads[3] != a->padding[1])) {
+        const int64_t border[8] = {0, 0, a->padding[0], a->padding[1], 0, 0, a->padding[0], a->padding[1]};
+        x = o->add(o, &(fvi_onnx_op){.type = "Pad", .in = {x, o->ints(o, 8, border), o->number(o, 0)}});
+        for (int i = 0; i < 4; i++) pads[i] -= a->padding[i % 2];
+        include = false;
+    }
+    o->add(o, &(fvi_onnx_op){.type = "AveragePool", .in = {x}, .out = {o->out[0]},
+                             .attrs = {FVI_ONNX_INT("count_include_pad", include), FVI_ONNX_INTS("kernel_shape", 2, a->kernel),
+                                       FVI_ONNX_INTS("pads", 4, pads), FVI_ONNX_INTS("strides", 2, a->stride)}});
+}
+
 static const fvi_op op_avg_pool2d = {
     .name = "avg_pool2d", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = mean of each window",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_pool2d_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 static const fvi_op op_avg_pool2d_backward = {
     .name = "avg_pool2d_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy / divisor, added up over each window",

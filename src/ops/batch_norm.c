@@ -4,6 +4,7 @@
  * Training takes mean and biased variance of the batch and also gives the unbiased one, which is what PyTorch's running
  * average stores. With xhat = (x - mean) rstd and n values per channel its gradient is
  *     dx = scale rstd (dy - sum(dy)/n - xhat sum(dy xhat)/n), dscale = sum(dy xhat), dshift = sum(dy). */
+#include "ir/onnx.h"
 #include "ops/batch_norm.h"
 
 #include "ops/activation.h"
@@ -260,10 +261,17 @@ static const fvi_op op_train_backward = {
     .samples = backward_samples, .n_samples = FVI_COUNT(backward_samples),
     .inplace = {1}, .precision = FVI_PRECISION_ANY,
 };
+static void onnx_eval(fvi_onnx *o)
+{
+    o->add(o, &(fvi_onnx_op){.type = "BatchNormalization", .in = {o->in[0], o->in[1], o->in[2], o->in[3], o->in[4]}, .out = {o->out[0]},
+                             .attrs = {FVI_ONNX_FLOAT("epsilon", ((const fvi_batch_norm_attr *)o->attr)->eps)}});
+}
+
 static const fvi_op op_eval = {
     .name = "batch_norm_eval", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = (x - mean) / sqrt(var + eps) * scale + shift",
     .n_in_min = 5, .n_in_max = 5, .n_out = 1, .attr_size = sizeof(fvi_batch_norm_attr), .attrs = attrs,
     .infer = infer_eval, .grad = gradient_eval, .ref = reference_eval, .samples = eval_samples, .n_samples = FVI_COUNT(eval_samples),
     .inplace = {1}, .precision = FVI_PRECISION_ANY,
+    .onnx_emit = onnx_eval,
 };
 FVI_OPS(batch_norm, &op_train, &op_train_backward, &op_eval);

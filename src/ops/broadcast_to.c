@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x repeated to the shape `dims`; dx = dy, summed back. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 #include "ops/shape.h"
 
@@ -44,11 +45,27 @@ static const fvi_sample samples[] = {
     {"same", &rows, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 7)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_type *x = &o->node->in[0]->type, *y = &o->node->out[0].type;
+    int64_t dims[FV_MAX_RANK];
+    if (!y->rank) {
+        o->same(o, 0, o->in[0]);
+        return;
+    }
+    for (int i = 0; i < y->rank; i++) {                  /* 1 leaves x's dimension, so that N need not be computed */
+        const int k = i - (y->rank - x->rank);
+        dims[i] = k >= 0 && x->dim[k] == y->dim[i] ? 1 : y->dim[i];
+    }
+    fvi_onnx_end_2(o, "Expand", o->in[0], o->shape(o, y->rank, dims));
+}
+
 static const fvi_op op_broadcast_to = {
     .name = "broadcast_to", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x repeated to the shape dims",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_broadcast_to_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(broadcast_to, &op_broadcast_to);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x in another element type: floats round to nearest even, float to integer truncates, anything but 0 is true.
  * Out of range values saturate in i64, NaN gives 0. dx = dy in the type of x; integers take no gradient. */
+#include "ir/onnx.h"
 #include "ops/cast.h"
 #include "ir/graph.h"
 #include "ops/samples.h"
@@ -54,12 +55,20 @@ static const fvi_sample samples[] = {
     {"mask", &to_bool_attr, 1, {FVI_S_INDEX(2, FV_N, 4)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const int from = fvi_onnx_type(o->node->in[0]->type.dtype), to = fvi_onnx_type(o->node->out[0].type.dtype);
+    if (from == to) o->same(o, 0, o->in[0]);
+    else o->add(o, &(fvi_onnx_op){.type = "Cast", .in = {o->in[0]}, .out = {o->out[0]}, .attrs = {FVI_ONNX_INT("to", to)}});
+}
+
 static const fvi_op op_cast = {
     .name = "cast", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x in another element type",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_cast_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_ANY, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(cast, &op_cast);
 

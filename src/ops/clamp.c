@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = min(max(x, low), high), NaN stays NaN; dx = dy where low < x < high, else 0 (at the bounds too, as PyTorch). */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static const fvi_attr_def attrs[] = {
@@ -49,12 +50,20 @@ static const fvi_sample samples[] = {
     {"scalar", &attr_3, 1, {FVI_S0(FVI_DRAW_AWAY)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_clamp_attr *a = o->attr;
+    const char *low = a->low > -INFINITY ? o->number(o, a->low) : "", *high = a->high < INFINITY ? o->number(o, a->high) : NULL;
+    o->add(o, &(fvi_onnx_op){.type = "Clip", .in = {o->in[0], low, high}, .out = {o->out[0]}});
+}
+
 static const fvi_op op_clamp = {
     .name = "clamp", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = min(max(x, low), high)",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_clamp_attr), .attrs = attrs,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(clamp, &op_clamp);
 

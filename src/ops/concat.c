@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x0, x1, ... joined along an axis; each input's gradient is its slice of dy. */
+#include "ir/onnx.h"
 #include "ops/concat.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
@@ -66,11 +67,18 @@ static const fvi_sample samples[] = {
     {"one", &channels, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 5)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    o->add(o, &(fvi_onnx_op){.type = "Concat", .list = o->in, .n_list = o->n_in, .out = {o->out[0]},
+                             .attrs = {FVI_ONNX_INT("axis", ((const fvi_concat_attr *)o->attr)->axis)}});
+}
+
 static const fvi_op op_concat = {
     .name = "concat", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = inputs joined along axis",
     .n_in_min = 1, .n_in_max = FVI_MAX_IN, .n_out = 1, .attr_size = sizeof(fvi_concat_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(concat, &op_concat);
 

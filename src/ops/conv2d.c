@@ -3,6 +3,7 @@
  *     y[n,o,i,j] = b[o] + sum over c, u, v of w[o,c,u,v] x[n, g C/groups + c, i s - p + u d, j s - p + v d].
  * All three are bilinear, so each is the gradient of the others. The references are direct loops with the innermost one
  * over a row of y, no im2col; every output element is summed by one thread in a fixed order. */
+#include "ir/onnx.h"
 #include "ops/conv2d.h"
 
 #include "ir/graph.h"
@@ -387,11 +388,23 @@ static const fvi_sample wgrad_samples[] = {
     {"outside", &outside, 2, {FVI_S(N, FV_N, 2, 5, 2), FVI_S(N, FV_N, 3, 5, 1)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_conv2d_attr *a = o->attr;
+    const fvi_type *w = &o->node->in[1]->type;
+    const int64_t pads[4] = {a->padding[0], a->padding[1], a->padding[0], a->padding[1]};
+    o->add(o, &(fvi_onnx_op){.type = "Conv", .in = {o->in[0], o->in[1], o->n_in > 2 ? o->in[2] : NULL}, .out = {o->out[0]},
+                             .attrs = {FVI_ONNX_INTS("dilations", 2, a->dilation), FVI_ONNX_INT("group", a->groups),
+                                       FVI_ONNX_INTS("kernel_shape", 2, w->dim + 2), FVI_ONNX_INTS("pads", 4, pads),
+                                       FVI_ONNX_INTS("strides", 2, a->stride)}});
+}
+
 static const fvi_op op_conv2d = {
     .name = "conv2d", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x (*) w + b",
     .n_in_min = 2, .n_in_max = 3, .n_out = 1, .attr_size = sizeof(fvi_conv2d_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_LOW, .flops = fvi_conv2d_flops,
+    .onnx_emit = onnx,
 };
 static const fvi_op op_conv2d_dgrad = {
     .name = "conv2d_dgrad", .version = 1, .kind = FVI_PRIMITIVE, .doc = "gradient of conv2d for x, from dy and w (transposed convolution)",

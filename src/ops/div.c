@@ -32,6 +32,7 @@ static const fvi_op op_div = {
     .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Div",
 };
 FVI_OPS(div, &op_div);
 

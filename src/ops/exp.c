@@ -27,6 +27,7 @@ static const fvi_op op_exp = {
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Exp",
 };
 FVI_OPS(exp, &op_exp);
 

@@ -2,6 +2,7 @@
 /* y = x Phi(x), Phi the normal distribution function, or its approximation x (1 + tanh(u)) / 2 with
  * u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks and Gimpel, arXiv:1606.08415). dx = dy (Phi(x) + x phi(x)), and the
  * derivative of the approximation likewise. */
+#include "ir/onnx.h"
 #include "ops/activation.h"
 
 static const fvi_attr_def attrs[] = {
@@ -51,11 +52,27 @@ static const fvi_sample backward_samples[] = {
     {"tanh", &approximate, 2, {FVI_S(N, FV_N, 3, 7), FVI_S(N, FV_N, 3, 7)}},
 };
 
+/* Gelu is an operator from opset 20 on only. */
+static void onnx(fvi_onnx *o)
+{
+    const char *x = o->in[0], *inner;
+    if (((const fvi_gelu_attr *)o->attr)->tanh) {
+        const char *cube = fvi_onnx_2(o, "Mul", fvi_onnx_2(o, "Mul", x, x), x);
+        inner = fvi_onnx_2(o, "Add", x, fvi_onnx_2(o, "Mul", cube, o->number(o, 0.044715)));
+        inner = fvi_onnx_1(o, "Tanh", fvi_onnx_2(o, "Mul", inner, o->number(o, sqrt(2 / M_PI))));
+    } else {
+        inner = fvi_onnx_1(o, "Erf", fvi_onnx_2(o, "Mul", x, o->number(o, M_SQRT1_2)));
+    }
+    const char *twice = fvi_onnx_2(o, "Mul", x, fvi_onnx_2(o, "Add", inner, o->number(o, 1)));
+    fvi_onnx_end_2(o, "Mul", twice, o->number(o, 0.5));
+}
+
 static const fvi_op op_gelu = {
     .name = "gelu", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x Phi(x), or its tanh approximation",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_gelu_attr), .attrs = attrs,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 static const fvi_op op_gelu_backward = {
     .name = "gelu_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy (Phi(x) + x phi(x)), or of the tanh approximation",

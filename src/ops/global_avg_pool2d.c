@@ -77,6 +77,7 @@ static const fvi_op op_global_avg_pool2d = {
     .name = "global_avg_pool2d", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = mean of each H x W plane",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx = "GlobalAveragePool",
 };
 static const fvi_op op_global_avg_pool2d_backward = {
     .name = "global_avg_pool2d_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy / (H W), repeated over the plane",

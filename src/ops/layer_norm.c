@@ -3,6 +3,7 @@
  * channels-first form. y = (x - mean) rstd scale + shift, rstd = 1 / sqrt(var + eps), var biased. With g = dy scale and
  * xhat = (x - mean) rstd:
  *     dx = rstd (g - mean(g) - xhat mean(g xhat)), dscale = sum(dy xhat), dshift = sum(dy) over all other axes. */
+#include "ir/onnx.h"
 #include "ops/layer_norm.h"
 
 #include "ops/parallel.h"
@@ -191,12 +192,40 @@ static const fvi_sample backward_samples[] = {
     {"channel", &channel, 5, {FVI_S(N, FV_N, 6, 3, 2), FVI_S(N, FV_N, 6, 3, 2), FVI_S(N, FV_N, 3, 2), FVI_S(P, FV_N, 3, 2), FVI_S(P, 6)}},
 };
 
+/* LayerNormalization exists from opset 17 on and knows the last axes only; else it is spelled out. */
+static void onnx(fvi_onnx *o)
+{
+    const fvi_layer_norm_attr *a = o->attr;
+    const fvi_type *x = &o->node->in[0]->type;
+    const int64_t axis = fvi_axis(a->axis, x->rank);
+    const char *scale = o->in[1], *shift = o->in[2];
+    if (o->opset >= 17 && axis == x->rank - 1 && !o->out[1] && !o->out[2]) {
+        o->add(o, &(fvi_onnx_op){.type = "LayerNormalization", .in = {o->in[0], scale, shift}, .out = {o->out[0]},
+                                 .attrs = {FVI_ONNX_INT("axis", -1), FVI_ONNX_FLOAT("epsilon", a->eps)}});
+        return;
+    }
+    const char *mean = fvi_onnx_axes(o, "ReduceMean", o->in[0], 1, &axis, 18, 1, NULL);
+    const char *centred = fvi_onnx_2(o, "Sub", o->in[0], mean);
+    const char *var = fvi_onnx_axes(o, "ReduceMean", fvi_onnx_2(o, "Mul", centred, centred), 1, &axis, 18, 1, NULL);
+    const char *std = fvi_onnx_1(o, "Sqrt", fvi_onnx_2(o, "Add", var, o->number(o, a->eps)));
+    if (axis != x->rank - 1) {                           /* (C) to (C, 1, 1) */
+        const fvi_type *plain = &o->node->in[1]->type;
+        fvi_type column = {.dtype = plain->dtype, .rank = x->rank - (int)axis, .dim = {plain->dim[0], 1, 1, 1, 1, 1}};
+        scale = fvi_onnx_reshape(o, scale, plain, &column, NULL);
+        shift = fvi_onnx_reshape(o, shift, plain, &column, NULL);
+    }
+    fvi_onnx_end_2(o, "Add", fvi_onnx_2(o, "Mul", fvi_onnx_2(o, "Div", centred, std), scale), shift);
+    if (o->out[1]) fvi_onnx_axes(o, "Squeeze", mean, 1, &axis, 13, -1, o->out[1]);
+    if (o->out[2]) fvi_onnx_axes(o, "Squeeze", fvi_onnx_1(o, "Reciprocal", std), 1, &axis, 13, -1, o->out[2]);
+}
+
 static const fvi_op op_layer_norm = {
     .name = "layer_norm", .version = 1, .kind = FVI_PRIMITIVE,
     .doc = "y = (x - mean) rstd scale + shift over one axis; also mean and rstd = 1 / sqrt(var + eps)",
     .n_in_min = 3, .n_in_max = 3, .n_out = 3, .attr_size = sizeof(fvi_layer_norm_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .precision = FVI_PRECISION_ANY,
+    .onnx_emit = onnx,
 };
 static const fvi_op op_layer_norm_backward = {
     .name = "layer_norm_backward", .version = 1, .kind = FVI_PRIMITIVE,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x for x > 0, else slope x (Maas et al., ICML 2013 workshop). */
+#include "ir/onnx.h"
 #include "ops/activation.h"
 
 static const fvi_attr_def attrs[] = {
@@ -46,11 +47,18 @@ static const fvi_sample backward_samples[] = {
     {"scalar", &standard, 2, {FVI_S0(FVI_DRAW_NORMAL), FVI_S0(A)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_leaky_relu_attr *a = o->attr;
+    o->add(o, &(fvi_onnx_op){.type = "LeakyRelu", .in = {o->in[0]}, .out = {o->out[0]}, .attrs = {FVI_ONNX_FLOAT("alpha", a->slope)}});
+}
+
 static const fvi_op op_leaky_relu = {
     .name = "leaky_relu", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x > 0 ? x : slope x",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_leaky_relu_attr), .attrs = attrs,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 static const fvi_op op_leaky_relu_backward = {
     .name = "leaky_relu_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = x > 0 ? dy : slope dy",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = a + t (b - a), with PyTorch's second form b - (b - a)(1 - t) for t >= 1/2; da = (1 - t) dy, db = t dy. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static const fvi_attr_def attrs[] = {
@@ -30,6 +31,12 @@ static fv_status gradient(fvi_gradient *c)
 static const fvi_lerp_attr attr_third = {0.3};
 FVI_BINARY_SAMPLES(samples, &attr_third, FVI_DRAW_NORMAL, FVI_DRAW_NORMAL);
 
+static void onnx(fvi_onnx *o)
+{
+    const char *difference = fvi_onnx_2(o, "Sub", o->in[1], o->in[0]);
+    fvi_onnx_end_2(o, "Add", o->in[0], fvi_onnx_2(o, "Mul", difference, o->number(o, ((const fvi_lerp_attr *)o->attr)->t)));
+}
+
 static const fvi_op op_lerp = {
     .name = "lerp", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = a + t (b - a)",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1, .attr_size = sizeof(fvi_lerp_attr), .attrs = attrs,
@@ -37,5 +44,6 @@ static const fvi_op op_lerp = {
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
     .precision = FVI_PRECISION_F32,
+    .onnx_emit = onnx,
 };
 FVI_OPS(lerp, &op_lerp);

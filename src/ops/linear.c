@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y (...,O) = x (...,I) w^T + b for w (O,I), as torch.nn.functional.linear; dx = dy w, dw = dy^T x, db = sum of dy over
  * the leading axes. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 #include "ops/parallel.h"
@@ -73,10 +74,23 @@ static const fvi_sample samples[] = {
     {"one", NULL, 3, {FVI_S(N, FV_N, 6), FVI_S(N, 1, 6), FVI_S(N, 1)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const char *b = o->n_in > 2 ? o->in[2] : NULL;
+    if (o->node->in[0]->type.rank == 2) {
+        o->add(o, &(fvi_onnx_op){.type = "Gemm", .in = {o->in[0], o->in[1], b}, .out = {o->out[0]}, .attrs = {FVI_ONNX_INT("transB", 1)}});
+        return;
+    }
+    const char *w = fvi_onnx_transpose(o, o->in[1], 2);
+    if (b) fvi_onnx_end_2(o, "Add", fvi_onnx_2(o, "MatMul", o->in[0], w), b);
+    else fvi_onnx_end_2(o, "MatMul", o->in[0], w);
+}
+
 static const fvi_op op_linear = {
     .name = "linear", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x w^T + b",
     .n_in_min = 2, .n_in_max = 3, .n_out = 1,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_LOW, .flops = flops,
+    .onnx_emit = onnx,
 };
 FVI_OPS(linear, &op_linear);

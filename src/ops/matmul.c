@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = op(a) op(b) on the last two axes, op = identity or transpose. Leading axes are equal, or b has rank 2 and serves
  * all of them. da = dy op(b)^T and db = op(a)^T dy, transposed back where the input was. */
+#include "ir/onnx.h"
 #include "ops/matmul.h"
 
 #include "ops/elementwise.h"
@@ -130,11 +131,21 @@ static const fvi_sample samples[] = {
     {"shared_both", &tt, 2, {FVI_S(N, FV_N, 4, 3), FVI_S(N, 2, 4)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_matmul_attr *m = o->attr;
+    const char *a = o->in[0], *b = o->in[1];
+    if (m->transpose_a) a = fvi_onnx_transpose(o, a, o->node->in[0]->type.rank);
+    if (m->transpose_b) b = fvi_onnx_transpose(o, b, o->node->in[1]->type.rank);
+    fvi_onnx_end_2(o, "MatMul", a, b);
+}
+
 static const fvi_op op_matmul = {
     .name = "matmul", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = op(a) op(b) on the last two axes",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1, .attr_size = sizeof(fvi_matmul_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_LOW, .flops = flops,
+    .onnx_emit = onnx,
 };
 FVI_OPS(matmul, &op_matmul);
 

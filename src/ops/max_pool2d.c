@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Maximum over windows; padding counts as -inf. The index output is the place of the maximum in its H x W plane, the
  * first of equals; NaN wins, as in PyTorch (aten/src/ATen/native/cpu/MaxPoolKernel.cpp). dx adds dy at those places. */
+#include "ir/onnx.h"
 #include "ops/pool2d.h"
 
 static const fvi_attr_def attrs[] = {FVI_POOL2D_ATTRS, FVI_ATTR_END};
@@ -98,10 +99,30 @@ static const fvi_sample backward_samples[] = {
     {"single", &single, 2, {FVI_S(FVI_DRAW_NORMAL, FV_N, 17, 1, 1), FVI_S_INDEX(6, FV_N, 17, 1, 1)}},
 };
 
+/* ONNX counts the places of the whole tensor, ours those of a plane. */
+static void onnx(fvi_onnx *o)
+{
+    const fvi_type *x = &o->node->in[0]->type;
+    int64_t pads[4];
+    fvi_pool2d_onnx_pads(o, pads);
+    const fvi_pool2d_attr *a = o->attr;
+    fvi_onnx_op op = {.type = "MaxPool", .in = {o->in[0]}, .out = {o->out[0]},
+                      .attrs = {FVI_ONNX_INTS("kernel_shape", 2, a->kernel), FVI_ONNX_INTS("pads", 4, pads), FVI_ONNX_INTS("strides", 2, a->stride)}};
+    if (o->out[1]) {
+        const int64_t plane = x->dim[2] * x->dim[3];
+        op.out[1] = o->fresh(o);
+        o->add(o, &op);
+        o->add(o, &(fvi_onnx_op){.type = "Mod", .in = {op.out[1], o->ints(o, 1, &plane)}, .out = {o->out[1]}});
+    } else {
+        o->add(o, &op);
+    }
+}
+
 static const fvi_op op_max_pool2d = {
     .name = "max_pool2d", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = maximum of each window; index = its place in the H x W plane",
     .n_in_min = 1, .n_in_max = 1, .n_out = 2, .attr_size = sizeof(fvi_pool2d_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 static const fvi_op op_max_pool2d_backward = {
     .name = "max_pool2d_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = sum of dy at the places in index",

@@ -35,6 +35,7 @@ static const fvi_op op_maximum = {
     .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Max",
 };
 FVI_OPS(maximum, &op_maximum);
 

@@ -40,12 +40,15 @@ static fv_status gradient(fvi_gradient *c)
 
 FVI_REDUCE_SAMPLES(samples, FVI_DRAW_NORMAL);
 
+static void onnx(fvi_onnx *o) { fvi_reduce_onnx(o, "ReduceMean", 18); }
+
 static const fvi_op op_mean = {
     .name = "mean", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = mean of x over axes",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_reduce_attr), .attrs = attrs,
     .infer = fvi_infer_reduce_wide, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_F32,
+    .onnx_emit = onnx,
 };
 FVI_OPS(mean, &op_mean);
 

@@ -35,6 +35,7 @@ static const fvi_op op_minimum = {
     .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Min",
 };
 FVI_OPS(minimum, &op_minimum);
 

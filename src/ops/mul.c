@@ -28,6 +28,7 @@ static const fvi_op op_mul = {
     .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Mul",
 };
 FVI_OPS(mul, &op_mul);
 

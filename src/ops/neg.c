@@ -27,6 +27,7 @@ static const fvi_op op_neg = {
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Neg",
 };
 FVI_OPS(neg, &op_neg);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y[..., c] = 1 where index[...] is c, else 0. An index outside 0 .. classes-1 gives a row of zeros (so -100, the label
  * that losses ignore, belongs to no class). */
+#include "ir/onnx.h"
 #include "ops/one_hot.h"
 #include "ir/graph.h"
 #include "ops/samples.h"
@@ -41,10 +42,27 @@ static const fvi_sample samples[] = {
     {"double", &wide, 1, {FVI_S_INDEX(7, 3 * FV_N)}},
 };
 
+/* Compares with 0, 1, ...: OneHot would take negative indices from the end. */
+static void onnx(fvi_onnx *o)
+{
+    const fvi_one_hot_attr *a = o->attr;
+    const int64_t last = -1;
+    int64_t *count = fvi_malloc((size_t)a->classes * sizeof *count);
+    if (!count) {
+        o->fail(o, "out of memory");
+        return;
+    }
+    for (int64_t i = 0; i < a->classes; i++) count[i] = i;
+    const char *index = fvi_onnx_axes(o, "Unsqueeze", o->in[0], 1, &last, 13, -1, NULL);
+    fvi_onnx_end_mask(o, fvi_onnx_2(o, "Equal", index, o->ints(o, (int)a->classes, count)));
+    fvi_free(count);
+}
+
 static const fvi_op op_one_hot = {
     .name = "one_hot", .version = 1, .kind = FVI_DISCRETE, .doc = "y[..., c] = 1 where the index is c, else 0",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_one_hot_attr), .attrs = attrs,
     .infer = infer, .no_grad = "integers have no gradient", .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(one_hot, &op_one_hot);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x with constant elements added before and after along each axis; dx = the middle of dy. */
+#include "ir/onnx.h"
 #include "ops/pad.h"
 #include "ops/elementwise.h"
 #include "ops/shape.h"
@@ -65,11 +66,28 @@ static const fvi_sample samples[] = {
     {"none", &none, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 3)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_pad_attr *a = o->attr;
+    const int rank = o->node->in[0]->type.rank;
+    int64_t pads[2 * FV_MAX_RANK] = {0};
+    if (!rank) {
+        o->same(o, 0, o->in[0]);
+        return;
+    }
+    for (int i = 0; i < rank; i++) {
+        pads[i] = fvi_dims_at(&a->before, i, 0);
+        pads[rank + i] = fvi_dims_at(&a->after, i, 0);
+    }
+    o->add(o, &(fvi_onnx_op){.type = "Pad", .in = {o->in[0], o->shape(o, 2 * rank, pads), o->number(o, a->value)}, .out = {o->out[0]}});
+}
+
 static const fvi_op op_pad = {
     .name = "pad", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x with value added before and after along each axis",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_pad_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(pad, &op_pad);
 

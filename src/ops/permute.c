@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x with its axes in another order: axis i of y is axis axes[i] of x; dx = dy put back. */
+#include "ir/onnx.h"
 #include "ops/permute.h"
 #include "ops/shape.h"
 
@@ -62,11 +63,20 @@ static const fvi_sample samples[] = {
     {"vector", &same, 1, {FVI_S(FVI_DRAW_NORMAL, 3 * FV_N)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_permute_attr *a = o->attr;
+    if (!a->axes.n) o->same(o, 0, o->in[0]);
+    else o->add(o, &(fvi_onnx_op){.type = "Transpose", .in = {o->in[0]}, .out = {o->out[0]},
+                                  .attrs = {FVI_ONNX_INTS("perm", (int)a->axes.n, a->axes.d)}});
+}
+
 static const fvi_op op_permute = {
     .name = "permute", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x with axis i taken from axis axes[i]",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_permute_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(permute, &op_permute);
 

@@ -4,6 +4,7 @@
 #ifndef FVI_OPS_POOL2D_H
 #define FVI_OPS_POOL2D_H
 
+#include "ir/onnx.h"
 #include "ops/activation.h"
 #include "ops/parallel.h"
 
@@ -111,6 +112,19 @@ static inline fvi_pool2d_attr fvi_pool2d_of(const fvi_attr_def *table, const fv_
         a.count_include_pad = o->count_include_pad;
     }
     return a;
+}
+
+/* top, left, bottom, right. A last, partial window (ceil_mode) is made whole by padding, because runtimes do not agree on
+ * which of them count. */
+static inline void fvi_pool2d_onnx_pads(const fvi_onnx *o, int64_t pads[4])
+{
+    const fvi_pool2d_attr *a = o->attr;
+    const fvi_type *x = &o->node->in[0]->type, *y = &o->node->out[0].type;
+    for (int i = 0; i < 2; i++) {
+        const int64_t p = a->padding[i], wanted = (y->dim[2 + i] - 1) * a->stride[i] + a->kernel[i] - x->dim[2 + i] - p;
+        pads[i] = p;
+        pads[2 + i] = FVI_MAX(wanted, p);
+    }
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x^exponent; dx = dy exponent x^(exponent - 1), and 0 for exponent 0, as PyTorch. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static const fvi_attr_def attrs[] = {
@@ -43,12 +44,18 @@ static const fvi_sample samples[] = {
     {"last", &attr_5, 1, {FVI_S(FVI_DRAW_POSITIVE, FV_N, 2, 3)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    fvi_onnx_end_2(o, "Pow", o->in[0], o->number(o, ((const fvi_pow_attr *)o->attr)->exponent));
+}
+
 static const fvi_op op_pow = {
     .name = "pow", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x ^ exponent",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_pow_attr), .attrs = attrs,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(pow, &op_pow);
 

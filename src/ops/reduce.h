@@ -3,6 +3,7 @@
 #ifndef FVI_OPS_REDUCE_H
 #define FVI_OPS_REDUCE_H
 
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 #include "ops/shape.h"
 
@@ -84,6 +85,19 @@ static inline void fvi_ref_reduce(const fvi_ref *r, double start, fvi_binary_fn 
         out[offset[0]] = f(r->in[0].f[i], out[offset[0]], r->attr);
         fvi_broadcast_next(x, at, 1, stride, offset);
     }
+}
+
+/* `since`: the opset from which on the operator takes its axes as an input. */
+static inline void fvi_reduce_onnx(fvi_onnx *o, const char *type, int since)
+{
+    const fvi_reduce_attr *a = o->attr;
+    const int rank = o->node->in[0]->type.rank;
+    int64_t axes[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < rank; i++)
+        if (fvi_reduced(a, i)) axes[n++] = i;
+    if (n) fvi_onnx_axes(o, type, o->in[0], n, axes, since, a->keep, o->out[0]);
+    else o->same(o, 0, o->in[0]);
 }
 
 /* All axes, the last one kept, the first, one in the middle, several kept. */

@@ -36,6 +36,7 @@ static const fvi_op op_relu = {
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Relu",
 };
 static const fvi_op op_relu_backward = {
     .name = "relu_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy where y > 0",

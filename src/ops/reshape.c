@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = the elements of x in row-major order, in another shape; dx = dy in the shape of x. */
+#include "ir/onnx.h"
 #include "ops/shape.h"
 
 FVI_DIMS_ATTRS(attrs, "shape of the result, as many elements as x; k*N allowed");
@@ -39,12 +40,18 @@ static const fvi_sample samples[] = {
     {"one", &one, 1, {FVI_S0(FVI_DRAW_NORMAL)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    fvi_onnx_reshape(o, o->in[0], &o->node->in[0]->type, &o->node->out[0].type, o->out[0]);
+}
+
 static const fvi_op op_reshape = {
     .name = "reshape", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x in the shape dims",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_reshape_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .alias = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(reshape, &op_reshape);
 

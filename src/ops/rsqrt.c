@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = 1 / sqrt(x); dx = -dy y^3 / 2. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static double value(double x, const void *attr)
@@ -23,11 +24,17 @@ static fv_status gradient(fvi_gradient *c)
 
 FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_POSITIVE);
 
+static void onnx(fvi_onnx *o)
+{
+    fvi_onnx_end_1(o, "Reciprocal", fvi_onnx_1(o, "Sqrt", o->in[0]));
+}
+
 static const fvi_op op_rsqrt = {
     .name = "rsqrt", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = 1 / sqrt(x)",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(rsqrt, &op_rsqrt);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = factor x; dx = factor dy. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static const fvi_attr_def attrs[] = {
@@ -35,12 +36,18 @@ static const fvi_sample samples[] = {
     {"scalar", &attr_3, 1, {FVI_S0(FVI_DRAW_NORMAL)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    fvi_onnx_end_2(o, "Mul", o->in[0], o->number(o, ((const fvi_scale_attr *)o->attr)->factor));
+}
+
 static const fvi_op op_scale = {
     .name = "scale", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = factor * x",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_scale_attr), .attrs = attrs,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(scale, &op_scale);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = a where cond is not 0, else b; dy flows to the one taken. NaN counts as not 0. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static void reference(const fvi_ref *r)
@@ -35,11 +36,18 @@ static const fvi_sample samples[] = {
     {"broadcast", NULL, 3, {CONDITION(FV_N, 1), FVI_S(FVI_DRAW_NORMAL, 5), FVI_S0(FVI_DRAW_NORMAL)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const char *mask = o->add(o, &(fvi_onnx_op){.type = "Cast", .in = {o->in[0]}, .attrs = {FVI_ONNX_INT("to", FVI_ONNX_BOOL)}});
+    o->add(o, &(fvi_onnx_op){.type = "Where", .in = {mask, o->in[1], o->in[2]}, .out = {o->out[0]}});
+}
+
 static const fvi_op op_select = {
     .name = "select", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = a where cond is not 0, else b",
     .n_in_min = 3, .n_in_max = 3, .n_out = 1,
     .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {2}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(select, &op_select);

@@ -30,6 +30,7 @@ static const fvi_op op_sigmoid = {
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Sigmoid",
 };
 static const fvi_op op_sigmoid_backward = {
     .name = "sigmoid_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy y (1 - y)",

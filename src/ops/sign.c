@@ -21,5 +21,6 @@ static const fvi_op op_sign = {
     .infer = fvi_infer_unary, .no_grad = "piecewise constant", .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Sign",
 };
 FVI_OPS(sign, &op_sign);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x[start : start + length] along an axis; dx = dy padded with zeros. */
+#include "ir/onnx.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
 
@@ -64,11 +65,23 @@ static const fvi_sample samples[] = {
     {"whole", &whole, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 3)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_slice_attr *a = o->attr;
+    const fvi_type *x = &o->node->in[0]->type;
+    const int64_t axis = fvi_axis(a->axis, x->rank), start = fvi_dims_at(&a->start, 0, 0), rest = INT64_MAX;
+    int64_t end = x->dim[axis];
+    const bool added = fvi_dim_add(start, fvi_dims_at(&a->length, 0, 0), &end);
+    const char *to = !added || end == x->dim[axis] ? o->ints(o, 1, &rest) : o->shape(o, 1, &end);
+    o->add(o, &(fvi_onnx_op){.type = "Slice", .in = {o->in[0], o->shape(o, 1, &start), to, o->ints(o, 1, &axis)}, .out = {o->out[0]}});
+}
+
 static const fvi_op op_slice = {
     .name = "slice", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x[start : start + length] along axis",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_slice_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(slice, &op_slice);
 

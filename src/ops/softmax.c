@@ -32,11 +32,14 @@ static fv_status gradient(fvi_gradient *c)
 FVI_AXIS_SAMPLES(samples, 1, FVI_DRAW_NORMAL);
 FVI_AXIS_SAMPLES(backward_samples, 2, FVI_DRAW_UNIT);
 
+static void onnx(fvi_onnx *o) { fvi_softmax_onnx(o, "Softmax"); }
+
 static const fvi_op op_softmax = {
     .name = "softmax", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = exp(x) / sum of exp(x) along axis",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_softmax_attr), .attrs = attrs,
     .infer = fvi_softmax_infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .precision = FVI_PRECISION_F32,
+    .onnx_emit = onnx,
 };
 static const fvi_op op_softmax_backward = {
     .name = "softmax_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = y (dy - sum of dy y along axis)",

@@ -3,6 +3,7 @@
 #ifndef FVI_OPS_SOFTMAX_H
 #define FVI_OPS_SOFTMAX_H
 
+#include "ir/onnx.h"
 #include "ops/activation.h"
 #include "ops/parallel.h"
 #include "ops/shape.h"
@@ -60,5 +61,20 @@ static const fvi_softmax_attr fvi_axis_last = {-1}, fvi_axis_channel = {1}, fvi_
         {"first", &fvi_axis_first, n_in, {FVI_S(draw_, 3, FV_N), FVI_S(draw_, 3, FV_N)}},                           \
         {"one", &fvi_axis_last, n_in, {FVI_S(draw_, FV_N, 1), FVI_S(draw_, FV_N, 1)}},                              \
     }
+
+/* Before opset 13 all axes from `axis` on went into one, so the axis is moved to the end. */
+static inline void fvi_softmax_onnx(fvi_onnx *o, const char *type)
+{
+    const int rank = o->node->in[0]->type.rank, axis = fvi_axis(((const fvi_softmax_attr *)o->attr)->axis, rank);
+    int64_t perm[FV_MAX_RANK];
+    if (o->opset >= 13 || axis == rank - 1) {
+        o->add(o, &(fvi_onnx_op){.type = type, .in = {o->in[0]}, .out = {o->out[0]}, .attrs = {FVI_ONNX_INT("axis", axis)}});
+        return;
+    }
+    for (int i = 0; i < rank; i++) perm[i] = i == axis ? rank - 1 : i == rank - 1 ? axis : i;
+    const char *x = o->add(o, &(fvi_onnx_op){.type = "Transpose", .in = {o->in[0]}, .attrs = {FVI_ONNX_INTS("perm", rank, perm)}});
+    x = o->add(o, &(fvi_onnx_op){.type = type, .in = {x}, .attrs = {FVI_ONNX_INT("axis", rank - 1)}});
+    o->add(o, &(fvi_onnx_op){.type = "Transpose", .in = {x}, .out = {o->out[0]}, .attrs = {FVI_ONNX_INTS("perm", rank, perm)}});
+}
 
 #endif

@@ -28,6 +28,7 @@ static const fvi_op op_sqrt = {
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Sqrt",
 };
 FVI_OPS(sqrt, &op_sqrt);
 

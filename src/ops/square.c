@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x^2; dx = 2 x dy. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 
 static double value(double x, const void *attr)
@@ -22,12 +23,18 @@ static fv_status gradient(fvi_gradient *c)
 
 FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_NORMAL);
 
+static void onnx(fvi_onnx *o)
+{
+    fvi_onnx_end_2(o, "Mul", o->in[0], o->in[0]);
+}
+
 static const fvi_op op_square = {
     .name = "square", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x * x",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(square, &op_square);
 

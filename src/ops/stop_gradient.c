@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x; no gradient flows to x. */
+#include "ir/onnx.h"
 #include "ir/graph.h"
 #include "ops/samples.h"
 
@@ -15,12 +16,18 @@ static const fvi_sample samples[] = {
     {"scalar", NULL, 1, {FVI_S0(FVI_DRAW_NORMAL)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    o->same(o, 0, o->in[0]);
+}
+
 static const fvi_op op_stop_gradient = {
     .name = "stop_gradient", .version = 1, .kind = FVI_DISCRETE, .doc = "y = x, without a gradient",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = fvi_infer_same, .no_grad = "by definition", .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .alias = true, .precision = FVI_PRECISION_ANY, .elementwise = true,
+    .onnx_emit = onnx,
 };
 FVI_OPS(stop_gradient, &op_stop_gradient);
 

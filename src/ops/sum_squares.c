@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = sum of x^2 over everything, a scalar; dx = 2 x dy. */
+#include "ir/onnx.h"
 #include "ops/reduce.h"
 
 static fv_status infer(fvi_infer *c)
@@ -27,11 +28,19 @@ static fv_status gradient(fvi_gradient *c)
 
 FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_NORMAL);
 
+static void onnx(fvi_onnx *o)
+{
+    if (o->node->in[0]->type.rank)
+        o->add(o, &(fvi_onnx_op){.type = "ReduceSumSquare", .in = {o->in[0]}, .out = {o->out[0]}, .attrs = {FVI_ONNX_INT("keepdims", 0)}});
+    else fvi_onnx_end_2(o, "Mul", o->in[0], o->in[0]);
+}
+
 static const fvi_op op_sum_squares = {
     .name = "sum_squares", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = sum of x * x",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_F32,
+    .onnx_emit = onnx,
 };
 FVI_OPS(sum_squares, &op_sum_squares);

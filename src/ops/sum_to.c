@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x summed down to `dims`, from which x could have been broadcast; dx = dy, repeated. The gradient of broadcasting. */
+#include "ir/onnx.h"
 #include "ops/elementwise.h"
 #include "ops/shape.h"
 
@@ -45,10 +46,27 @@ static const fvi_sample samples[] = {
     {"same", &same, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 5)}},
 };
 
+static void onnx(fvi_onnx *o)
+{
+    const fvi_type *x = &o->node->in[0]->type, *y = &o->node->out[0].type;
+    const int more = x->rank - y->rank;
+    int64_t axes[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < x->rank; i++)
+        if (i < more || y->dim[i - more] != x->dim[i]) axes[n++] = i;
+    const char *sum = o->in[0];
+    if (n) sum = fvi_onnx_axes(o, "ReduceSum", sum, n, axes, 13, 1, more ? NULL : o->out[0]);
+    fvi_type kept = *x;
+    for (int i = 0; i < n; i++) kept.dim[axes[i]] = 1;
+    if (more) fvi_onnx_reshape(o, sum, &kept, y, o->out[0]);
+    else if (!n) o->same(o, 0, sum);
+}
+
 static const fvi_op op_sum_to = {
     .name = "sum_to", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x summed to the shape dims",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_sum_to_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
+    .onnx_emit = onnx,
 };
 FVI_OPS(sum_to, &op_sum_to);

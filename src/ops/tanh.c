@@ -30,6 +30,7 @@ static const fvi_op op_tanh = {
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
     .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
+    .onnx = "Tanh",
 };
 static const fvi_op op_tanh_backward = {
     .name = "tanh_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy (1 - y^2)",
