@@ -147,6 +147,24 @@ static fv_status build_graph(fv_function *f, const fvi_type *types, fv_graph **o
     return status;
 }
 
+fv_status fvi_function_graph(fv_function *f, const fv_tensor *in, int n_in, fv_session **s, fv_graph **out)
+{
+    fvi_type types[MAX_INPUTS];
+    int64_t batch;
+    const bool amp = f->s->amp;
+    *s = f->s;
+    FVI_TRY(f->s->ctx, bind_inputs(f, in, n_in, types, &batch));
+    f->s->amp = false;
+    const fv_status status = build_graph(f, types, out);
+    f->s->amp = amp;
+    return status;
+}
+
+const char *fvi_function_name(const fv_function *f)
+{
+    return f->name;
+}
+
 static fv_status graph_for(fv_function *f, uint64_t key, const fvi_type *types, fv_graph **out)
 {
     for (int i = 0; i < f->graphs.count; i++)

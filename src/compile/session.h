@@ -27,5 +27,8 @@ int64_t fvi_session_bytes(const fv_session *s);
 void fvi_session_set_comm(fv_session *s, fvi_comm *comm);
 /* The plan that a call with these inputs would run, and how; not for functions in flight. Valid until the next call. */
 fv_status fvi_function_plan(fv_function *f, const fv_tensor *in, int n_in, fvi_plan **plan, fvi_run *run) FV_CHECKED;
+/* The function's graph for these inputs, built anew with N unbound and without mixed precision. The caller destroys it. */
+fv_status fvi_function_graph(fv_function *f, const fv_tensor *in, int n_in, fv_session **s, fv_graph **out) FV_CHECKED;
+const char *fvi_function_name(const fv_function *f);
 
 #endif

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evaluation of stored weights: the preprocessing, class names and model are those that were stored with them. */
-#include "base/file.h"
 #include "data/data.h"
+#include "train/stored.h"
 #include "train/trainer.h"
 
 #include <math.h>
-#include <stdio.h>
 
 typedef struct own_evaluation {
     fv_evaluation e;                     /* first: freed through it */
     fv_context *ctx;
-    char *path;                          /* of the weights */
-    fvi_st_file weights;
-    fv_config *config;
+    fvi_stored stored;
     fv_source *data;
     fv_model *model;
     fv_session *session;
@@ -24,72 +21,33 @@ typedef struct own_evaluation {
     fvi_arena arena;
 } own_evaluation;
 
-/* RUN -> its best, else latest; RUN@latest, RUN@best; or a file. */
-static fv_status find_weights(own_evaluation *o, const char *text)
-{
-    const char *at = strrchr(text, '@');
-    char *run = at && !strchr(at, '/') ? fvi_format("%.*s", (int)(at - text), text) : fvi_strdup(text);
-    fv_status status = FV_OK;
-    if (!run) return fvi_nomem(o->ctx);
-    if (fvi_is_dir(run)) {
-        const char *which = run[strlen(run) - 1] == '/' ? "checkpoints" : "/checkpoints";
-        char *best = fvi_format("%s%s/%s.safetensors", run, which, at ? at + 1 : "best");
-        char *latest = fvi_format("%s%s/latest.safetensors", run, which);
-        bool have = best && fvi_file_exists(best);
-        o->path = fvi_strdup(have || at || !latest ? (best ? best : "") : latest);
-        fvi_free(best);
-        fvi_free(latest);
-    } else {
-        o->path = fvi_strdup(text);
-    }
-    fvi_free(run);
-    if (!o->path) return fvi_nomem(o->ctx);
-    if (!fvi_file_exists(o->path))
-        status = fvi_fail(o->ctx, FV_ERROR_IO, "%s: there are no weights %s; give a run folder or a .safetensors file", text, o->path);
-    return status;
-}
-
-/* The configuration that was stored with the weights, then what the command line says. */
-static fv_status load_config(own_evaluation *o, const fv_evaluate_options *options)
-{
-    const char *text = fvi_st_metadata(&o->weights, "fovea.config");
-    if (!text) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s holds no configuration: not written by fovea train", o->path);
-    o->e.ema = fvi_st_metadata(&o->weights, "fovea.ema") && !strcmp(fvi_st_metadata(&o->weights, "fovea.ema"), "true");
-    const char *step = fvi_st_metadata(&o->weights, "fovea.step");
-    long long number = -1;
-    if (step && sscanf(step, "%lld", &number) != 1) number = -1;
-    o->e.step = number;
-    FVI_TRY(o->ctx, fvi_config_from_text(o->ctx, o->path, text, options->n_settings, options->settings, &o->config));
-    return fvi_config_check_model(o->config);
-}
-
 static fv_status check_classes(own_evaluation *o)
 {
-    const char *stored = fvi_st_metadata(&o->weights, "fovea.classes");
+    const char *stored = fvi_st_metadata(&o->stored.weights, "fovea.classes");
     char *have = fvi_classes_json(o->data);
     fv_status status = FV_OK;
     if (!have) return fvi_nomem(o->ctx);
     if (stored && strcmp(stored, have))
-        status = fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s was trained on classes %s, the data have %s", o->path, stored, have);
+        status = fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s was trained on classes %s, the data have %s", o->stored.path, stored, have);
     fvi_free(have);
     return status;
 }
 
 static fv_status build(own_evaluation *o)
 {
-    const fvi_values *v = &o->config->v;
-    char *args = fvi_config_model_args(o->config);
+    const fvi_values *v = &o->stored.config->v;
+    char *args = fvi_config_model_args(o->stored.config);
     if (!args) return fvi_nomem(o->ctx);
     fv_status status = fv_model_create(o->ctx, v->model, &(fv_model_options){o->data->classes, args}, &o->model);
     fvi_free(args);
     FVI_TRY(o->ctx, status);
-    fvi_loader_options l = {.source = o->data, .augment = fvi_augment_of(o->config), .batch_size = FVI_MAX(v->batch_size, 100), .min_last = 1,
-                            .workers = FVI_MIN(fvi_loader_threads(o->config), 1)};
+    fvi_loader_options l = {.source = o->data, .augment = fvi_augment_of(o->stored.config), .batch_size = FVI_MAX(v->batch_size, 100), .min_last = 1,
+                            .workers = FVI_MIN(fvi_loader_threads(o->stored.config), 1)};
     fvi_classify_options c = {.model = o->model, .classes = o->data->classes, .size = v->image_size};
     FVI_TRY(o->ctx, fv_session_create(o->ctx, &(fv_session_options){.amp = v->enable_amp}, &o->session));
     FVI_TRY(o->ctx, fvi_classify_create(o->session, &c, &o->task));
     FVI_TRY(o->ctx, fvi_classify_prepare(o->task, FVI_MIN(l.batch_size, o->data->count), false, NULL));
-    FVI_TRY(o->ctx, fvi_weights_load(o->ctx, o->session, &o->weights));
+    FVI_TRY(o->ctx, fvi_weights_load(o->ctx, o->session, &o->stored.weights));
     FVI_TRY(o->ctx, fvi_confusion_init(o->ctx, &o->counts, o->data->classes));
     FVI_TRY(o->ctx, fvi_mistakes_init(o->ctx, &o->mistakes, (int)v->paint_images));
     FVI_TRY(o->ctx, fvi_loader_create(o->ctx, &l, &o->loader));
@@ -140,8 +98,8 @@ static fv_status report(own_evaluation *o)
     FVI_TRY(o->ctx, list_mistakes(o));
     e->metrics = o->metrics;
     e->n_metrics = FVI_METRIC_COUNT;
-    e->model = o->path;
-    e->data = o->config->v.data_root;
+    e->model = o->stored.path;
+    e->data = o->stored.config->v.data_root;
     e->samples = c->samples;
     e->of = o->data->count;
     e->loss = fvi_confusion_loss(c);
@@ -156,12 +114,11 @@ static fv_status report(own_evaluation *o)
 
 static fv_status evaluate(own_evaluation *o, const fv_evaluate_options *options)
 {
-    FVI_TRY(o->ctx, find_weights(o, options->model));
-    FVI_TRY(o->ctx, fvi_st_open(o->ctx, o->path, &o->weights));
-    FVI_TRY(o->ctx, fvi_st_check(o->ctx, &o->weights));
-    FVI_TRY(o->ctx, load_config(o, options));
-    if (o->config->v.threads > 0) fv_context_set_threads(o->ctx, (int)o->config->v.threads);
-    FVI_TRY(o->ctx, fvi_open_data(o->ctx, o->config, options->train_split, &o->data));
+    FVI_TRY(o->ctx, fvi_stored_open(o->ctx, options->model, options->n_settings, options->settings, &o->stored));
+    o->e.ema = o->stored.ema;
+    o->e.step = o->stored.step;
+    if (o->stored.config->v.threads > 0) fv_context_set_threads(o->ctx, (int)o->stored.config->v.threads);
+    FVI_TRY(o->ctx, fvi_open_data(o->ctx, o->stored.config, options->train_split, &o->data));
     FVI_TRY(o->ctx, check_classes(o));
     FVI_TRY(o->ctx, build(o));
     FVI_TRY(o->ctx, measure(o));
@@ -191,11 +148,9 @@ void fv_evaluation_destroy(fv_evaluation *e)
     fv_session_destroy(o->session);
     fv_model_destroy(o->model);
     fv_source_destroy(o->data);
-    fv_config_destroy(o->config);
-    fvi_st_close(&o->weights);
     fvi_confusion_free(&o->counts);
     fvi_mistakes_free(&o->mistakes);
     fvi_arena_free(&o->arena);
-    fvi_free(o->path);
+    fvi_stored_close(&o->stored);
     fvi_free(o);
 }

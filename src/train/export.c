@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fovea export: a run's weights, or a model by name, as an ONNX file that says how pictures become its input and what its
+ * output means. */
+#include "fovea/model.h"
+#include "base/file.h"
+#include "compile/session.h"
+#include "tasks/export.h"
+#include "train/checkpoint.h"
+#include "train/stored.h"
+
+#include <stdio.h>
+
+enum { MAX_METADATA = 24 };
+
+typedef struct own_export {
+    fv_exported e;                       /* first: freed through it */
+    fv_context *ctx;
+    fvi_arena arena;
+    fvi_stored stored;                   /* of a run or file */
+    fv_config *config;                   /* of a name; else that of `stored`, borrowed */
+    fv_model *model;
+    fv_session *session;
+    fv_function *function;
+    fv_onnx_text metadata[MAX_METADATA];
+    int n_metadata;
+} own_export;
+
+/* ---- metadata ---- */
+
+/* Takes the text over. */
+static fv_status add_taken(own_export *o, const char *key, char *text)
+{
+    char *copy = text ? fvi_arena_strdup(&o->arena, text) : NULL;
+    fvi_free(text);
+    FVI_ASSERT(o->ctx, o->n_metadata < MAX_METADATA);
+    if (!copy) return fvi_nomem(o->ctx);
+    o->metadata[o->n_metadata++] = (fv_onnx_text){key, copy};
+    return FV_OK;
+}
+
+static fv_status add(own_export *o, const char *key, const char *text)
+{
+    return text ? add_taken(o, key, fvi_strdup(text)) : FV_OK;
+}
+
+static char *three(const double v[3])
+{
+    fvi_text t = {0};
+    for (int i = 0; i < 3; i++) {
+        fvi_text_add(&t, i ? ", " : "[");
+        fvi_text_json_number(&t, v[i]);
+    }
+    fvi_text_add(&t, "]");
+    return fvi_text_take(&t);
+}
+
+/* {0: 'cat', 1: 'dog'}, a Python literal, which is what other tools look for under `names`. */
+static char *python_names(const fvi_json *classes)
+{
+    fvi_text t = {0};
+    int index = 0;
+    fvi_text_add(&t, "{");
+    for (const fvi_json *v = classes->child; v; v = v->next) {
+        fvi_text_add(&t, "%s%d: '", index ? ", " : "", index);
+        index++;
+        for (const char *s = v->kind == FVI_JSON_STRING ? v->string : ""; *s; s++) {
+            const unsigned char c = (unsigned char)*s;
+            if (c == '\\' || c == '\'') fvi_text_add(&t, "\\%c", c);
+            else if (c < 0x20 || c == 0x7f) fvi_text_add(&t, "\\x%02x", c);
+            else fvi_text_raw(&t, s, 1);
+        }
+        fvi_text_add(&t, "'");
+    }
+    fvi_text_add(&t, "}");
+    return fvi_text_take(&t);
+}
+
+static fv_status describe_classes(own_export *o)
+{
+    const char *names;
+    fvi_json *root;
+    if (!fvi_stored_classes(&o->stored, &names)) return FV_OK;
+    FVI_TRY(o->ctx, fvi_json_parse(o->ctx, &o->arena, o->stored.path, names, strlen(names), false, &root));
+    FVI_TRY(o->ctx, add(o, "classes", names));
+    return add_taken(o, "names", python_names(root));
+}
+
+/* How pictures become the input, key by key as the configuration has it; keys of other tasks are not there. */
+static fv_status describe_pictures(own_export *o)
+{
+    static const char *const keys[][2] = {{"resize", "augment.resize"}, {"interpolation", "augment.interpolation"}, {"crop", "augment.crop"}};
+    const fvi_values *v = &o->config->v;
+    FVI_TRY(o->ctx, add_taken(o, "imgsz", fvi_format("[%lld, %lld]", (long long)o->e.input[1], (long long)o->e.input[2])));
+    FVI_TRY(o->ctx, add(o, "channels", o->e.input[0] == 3 ? "RGB" : NULL));
+    FVI_TRY(o->ctx, add(o, "layout", "NCHW"));
+    FVI_TRY(o->ctx, add(o, "range", "[0, 1]"));          /* of the pixels before mean and std */
+    FVI_TRY(o->ctx, add_taken(o, "mean", three(v->mean)));
+    FVI_TRY(o->ctx, add_taken(o, "std", three(v->std)));
+    for (int i = 0; i < FVI_COUNT(keys); i++) {
+        char *text = fv_config_value(o->config, keys[i][1]);
+        if (text) FVI_TRY(o->ctx, add_taken(o, keys[i][0], text));
+        else if (i != 1) FVI_TRY(o->ctx, add(o, keys[i][0], "\"none\""));
+    }
+    return FV_OK;
+}
+
+static fv_status describe(own_export *o)
+{
+    FVI_TRY(o->ctx, add(o, "task", "classify"));
+    FVI_TRY(o->ctx, describe_classes(o));
+    FVI_TRY(o->ctx, describe_pictures(o));
+    FVI_TRY(o->ctx, add(o, "output", "logits"));         /* before softmax */
+    FVI_TRY(o->ctx, add(o, "fovea.version", FOVEA_VERSION));
+    FVI_TRY(o->ctx, add(o, "fovea.model", o->config->v.model));
+    FVI_TRY(o->ctx, add_taken(o, "fovea.model_args", fvi_config_model_args(o->config)));
+    if (!o->e.trained) return add(o, "fovea.trained", "false");
+    FVI_TRY(o->ctx, add_taken(o, "fovea.step", fvi_format("%lld", (long long)o->stored.step)));
+    FVI_TRY(o->ctx, add(o, "fovea.ema", o->stored.ema ? "true" : "false"));
+    return add(o, "fovea.weights", fvi_st_metadata(&o->stored.weights, FVI_ST_HASH_KEY));
+}
+
+/* ---- which model, which file ---- */
+
+/* A path has a slash, a dot or an @, or it is there. */
+static bool is_path(const char *text)
+{
+    return strpbrk(text, "/.@") || fvi_file_exists(text) || fvi_is_dir(text);
+}
+
+static fv_status open_stored(own_export *o, const fv_export_options *options)
+{
+    FVI_TRY(o->ctx, fvi_stored_open(o->ctx, options->model, options->n_settings, options->settings, &o->stored));
+    o->config = o->stored.config;
+    o->e.trained = true;
+    o->e.model = o->stored.path;
+    o->e.classes = fvi_stored_classes(&o->stored, NULL);
+    if (options->classes && options->classes != o->e.classes)
+        return fvi_fail(o->ctx, FV_ERROR_CONFIG, "classes=%lld: %s has %lld", (long long)options->classes, o->stored.path, (long long)o->e.classes);
+    const int64_t size = o->config->v.image_size, input[3] = {3, size, size};
+    memcpy(o->e.input, input, sizeof input);
+    return FV_OK;
+}
+
+static fv_status open_name(own_export *o, const fv_export_options *options)
+{
+    const char **settings = fvi_calloc((size_t)options->n_settings + 1, sizeof *settings);
+    char *model = fvi_arena_format(&o->arena, "model=%s", options->model);
+    fv_status status = settings && model ? FV_OK : fvi_nomem(o->ctx);
+    if (status == FV_OK) {
+        settings[0] = model;
+        for (int i = 0; i < options->n_settings; i++) settings[i + 1] = options->settings[i];
+        status = fv_config_create(o->ctx, NULL, options->n_settings + 1, settings, &o->config);
+    }
+    fvi_free(settings);
+    FVI_TRY(o->ctx, status);
+    fvi_log(o->ctx, FV_LOG_WARN, "%s is a model's name: its weights are initial ones, nothing is learned", options->model);
+    o->e.model = o->config->v.model;
+    o->e.classes = options->classes ? options->classes : 1000;
+    const int64_t size = fvi_config_given(o->config, "image_size") ? o->config->v.image_size : 224, input[3] = {3, size, size};
+    memcpy(o->e.input, input, sizeof input);
+    return FV_OK;
+}
+
+/* RUN/best.onnx; weights.onnx for weights.safetensors; NAME.onnx. */
+static fv_status choose_path(own_export *o, const char *given)
+{
+    const char *base = o->e.trained ? fvi_path_base(o->stored.path) : o->e.model, *dot = strrchr(base, '.');
+    const int stem = dot ? (int)(dot - base) : (int)strlen(base);
+    char *dir = o->stored.run ? fvi_strdup(o->stored.run) : o->e.trained ? fvi_path_dir(o->stored.path) : fvi_strdup("."), *joined = NULL;
+    char *name = fvi_format("%.*s.onnx", stem, base);
+    if (dir && name) joined = fvi_path_join(dir, name);
+    o->e.path = given ? given : joined;
+    if (o->e.path) o->e.path = fvi_arena_strdup(&o->arena, !o->e.trained && !given ? name : o->e.path);
+    fvi_free(joined);
+    fvi_free(name);
+    fvi_free(dir);
+    return o->e.path ? FV_OK : fvi_nomem(o->ctx);
+}
+
+/* ---- the graph ---- */
+
+static fv_status build(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    (void)n_in;
+    fv_result(g, "output", fv_model_build(g, user, in[0]));
+    return fv_graph_status(g);
+}
+
+static fv_status write_file(own_export *o, const fv_export_options *options)
+{
+    const fv_exported *e = &o->e;
+    const fv_input_spec spec = {"input", FV_F32, 4, {FV_N, e->input[0], e->input[1], e->input[2]}};
+    const fv_tensor in = {FV_F32, 4, {1, e->input[0], e->input[1], e->input[2]}, NULL};
+    fv_onnx_options onnx = {options->opset, options->keep_batch_norm, o->config->v.model, o->metadata, o->n_metadata};
+    fv_graph *g = NULL;
+    fv_session *s;
+    FVI_TRY(o->ctx, fv_session_create(o->ctx, &(fv_session_options){.seed = (uint64_t)o->config->v.seed}, &o->session));
+    FVI_TRY(o->ctx, fv_function_create(o->session, "export", &spec, 1, build, o->model, NULL, &o->function));
+    FVI_TRY(o->ctx, fvi_function_graph(o->function, &in, 1, &s, &g));          /* makes the variables */
+    fv_status status = e->trained ? fvi_weights_load(o->ctx, o->session, &o->stored.weights) : FV_OK;
+    if (status == FV_OK) status = fvi_graph_export_onnx(s, g, e->path, &onnx, &o->e.onnx);
+    fvi_graph_destroy(g);
+    return status;
+}
+
+static fv_status export_model(own_export *o, const fv_export_options *options)
+{
+    FVI_TRY(o->ctx, is_path(options->model) ? open_stored(o, options) : open_name(o, options));
+    if (options->input[0]) memcpy(o->e.input, options->input, sizeof o->e.input);
+    FVI_TRY(o->ctx, choose_path(o, options->path));
+    char *args = fvi_config_model_args(o->config);
+    if (!args) return fvi_nomem(o->ctx);
+    const fv_status status = fv_model_create(o->ctx, o->config->v.model, &(fv_model_options){o->e.classes, args}, &o->model);
+    fvi_free(args);
+    FVI_TRY(o->ctx, status);
+    FVI_TRY(o->ctx, describe(o));
+    return write_file(o, options);
+}
+
+fv_status fv_export(fv_context *ctx, const fv_export_options *options, fv_exported **out)
+{
+    *out = NULL;
+    own_export *o = fvi_calloc(1, sizeof *o);
+    if (!o) return fvi_nomem(ctx);
+    o->ctx = ctx;
+    const fv_status status = export_model(o, options);
+    if (status == FV_OK) *out = &o->e;
+    else fv_exported_destroy(&o->e);
+    return status;
+}
+
+void fv_exported_destroy(fv_exported *e)
+{
+    if (!e) return;
+    own_export *o = (own_export *)(void *)e;
+    fv_function_destroy(o->function);
+    fv_session_destroy(o->session);
+    fv_model_destroy(o->model);
+    if (o->config != o->stored.config) fv_config_destroy(o->config);
+    fvi_stored_close(&o->stored);
+    fvi_arena_free(&o->arena);
+    fvi_free(o);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding and opening the weights of a run. */
+#include "train/stored.h"
+#include "base/file.h"
+
+#include <stdio.h>
+
+static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
+{
+    const char *at = strrchr(text, '@');
+    char *run = at && !strchr(at, '/') ? fvi_format("%.*s", (int)(at - text), text) : fvi_strdup(text);
+    if (!run) return fvi_nomem(ctx);
+    if (fvi_is_dir(run)) {
+        const char *which = run[strlen(run) - 1] == '/' ? "checkpoints" : "/checkpoints";
+        char *best = fvi_format("%s%s/%s.safetensors", run, which, at ? at + 1 : "best");
+        char *latest = fvi_format("%s%s/latest.safetensors", run, which);
+        const bool have = best && fvi_file_exists(best);
+        s->path = fvi_strdup(have || at || !latest ? (best ? best : "") : latest);
+        s->run = run;
+        fvi_free(best);
+        fvi_free(latest);
+    } else {
+        s->path = fvi_strdup(text);
+        fvi_free(run);
+    }
+    if (!s->path) return fvi_nomem(ctx);
+    if (fvi_file_exists(s->path)) return FV_OK;
+    return fvi_fail(ctx, FV_ERROR_IO, "%s: there are no weights %s; give a run folder or a .safetensors file", text, s->path);
+}
+
+/* The configuration that was stored with the weights, then what the command line says. */
+static fv_status load_config(fv_context *ctx, fvi_stored *s, int n_settings, const char *const *settings)
+{
+    const char *text = fvi_st_metadata(&s->weights, "fovea.config"), *ema = fvi_st_metadata(&s->weights, "fovea.ema");
+    const char *step = fvi_st_metadata(&s->weights, "fovea.step");
+    long long number = -1;
+    if (!text) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s holds no configuration: not written by fovea train", s->path);
+    s->ema = ema && !strcmp(ema, "true");
+    if (step && sscanf(step, "%lld", &number) != 1) number = -1;
+    s->step = number;
+    FVI_TRY(ctx, fvi_config_from_text(ctx, s->path, text, n_settings, settings, &s->config));
+    return fvi_config_check_model(s->config);
+}
+
+fv_status fvi_stored_open(fv_context *ctx, const char *text, int n_settings, const char *const *settings, fvi_stored *out)
+{
+    memset(out, 0, sizeof *out);
+    FVI_TRY(ctx, find_weights(ctx, text, out));
+    FVI_TRY(ctx, fvi_st_open(ctx, out->path, &out->weights));
+    FVI_TRY(ctx, fvi_st_check(ctx, &out->weights));
+    FVI_TRY(ctx, load_config(ctx, out, n_settings, settings));
+    return FV_OK;
+}
+
+int64_t fvi_stored_classes(const fvi_stored *s, const char **names)
+{
+    const char *text = fvi_st_metadata(&s->weights, "fovea.classes");
+    fvi_arena arena = {0};
+    fvi_json *root;
+    int64_t n = 0;
+    if (text && fvi_json_parse(NULL, &arena, s->path, text, strlen(text), false, &root) == FV_OK && root->kind == FVI_JSON_ARRAY)
+        for (const fvi_json *v = root->child; v; v = v->next) n++;
+    fvi_arena_free(&arena);
+    if (names) *names = n ? text : NULL;
+    return n;
+}
+
+void fvi_stored_close(fvi_stored *s)
+{
+    fv_config_destroy(s->config);
+    fvi_st_close(&s->weights);
+    fvi_free(s->path);
+    fvi_free(s->run);
+    memset(s, 0, sizeof *s);
+}

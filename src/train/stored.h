@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights that a run stored, and what was stored with them: configuration, class names, preprocessing. */
+#ifndef FVI_STORED_H
+#define FVI_STORED_H
+
+#include "io/safetensors.h"
+#include "train/config.h"
+
+typedef struct fvi_stored {
+    char *path;                          /* of the weights */
+    char *run;                           /* the folder that was named; NULL: a file was */
+    fvi_st_file weights;
+    fv_config *config;                   /* the stored one, then the settings */
+    bool ema;
+    int64_t step;                        /* -1: unknown */
+} fvi_stored;
+
+/* RUN: its best, else latest; RUN@latest, RUN@best; or a file. The hash is checked. */
+FV_CHECKED fv_status fvi_stored_open(fv_context *ctx, const char *text, int n_settings, const char *const *settings, fvi_stored *out);
+void fvi_stored_close(fvi_stored *s);    /* a zeroed struct is allowed */
+/* Number of class names; 0 when none are stored. *names (may be NULL): the JSON array, borrowed. */
+int64_t fvi_stored_classes(const fvi_stored *s, const char **names);
+
+#endif
