@@ -186,6 +186,7 @@ void fvi_pb_fail(const fvi_pb_reader *r, const fvi_pb_field *f, const char *fmt,
 
 fvi_pb_reader fvi_pb_read(fvi_pb_source *s)
 {
+    if (!s->data) s->data = (const unsigned char *)"";   /* nothing at all is an empty message */
     return (fvi_pb_reader){s, s->data, s->data + s->bytes, 0};
 }
 
