@@ -181,6 +181,20 @@ void fvi_file_unmap(fvi_map *m)
     *m = (fvi_map){0};
 }
 
+/* ---- appending --------------------------------------------------------------------------------------------------- */
+
+fv_status fvi_append_create(fv_context *ctx, const char *path, int *fd)
+{
+    do *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", path, strerror(errno)) : FV_OK;
+}
+
+fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data, size_t bytes)
+{
+    return write_all(fd, data, bytes) < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(errno)) : FV_OK;
+}
+
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 struct fvi_writer {

@@ -24,6 +24,10 @@ FV_CHECKED fv_status fvi_writer_commit(fvi_writer *w);
 void fvi_writer_abort(fvi_writer *w);                       /* NULL allowed; removes the temporary */
 FV_CHECKED fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes);   /* atomic */
 
+/* Files that only grow: each call hands its bytes to the system at once; nothing is synced. *fd is closed with close(). */
+FV_CHECKED fv_status fvi_append_create(fv_context *ctx, const char *path, int *fd);      /* it must not exist */
+FV_CHECKED fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data, size_t bytes);
+
 FV_CHECKED fv_status fvi_make_dirs(fv_context *ctx, const char *path);   /* mkdir -p */
 bool fvi_file_exists(const char *path);
 bool fvi_is_dir(const char *path);
