@@ -3,7 +3,7 @@
  * position in the data is always (epoch, batch) and the last window of an epoch may be short. After a step come, in this
  * order: validation, saving, and only then stopping. */
 #include "base/thread.h"
-#include "train/trainer.h"
+#include "train/outputs.h"
 #include "base/file.h"
 
 #include <math.h>
@@ -96,6 +96,7 @@ static fv_status step(fv_trainer *t)
         const fvi_batch *b;
         double part = 0, part_weight = 0;
         FVI_TRY(t->ctx, fvi_loader_next(t->loader, &b));
+        if (t->position.step == 0 && count == 0) FVI_TRY(t->ctx, fvi_outputs_batch(t, b));
         FVI_TRY(t->ctx, fv_session_set_random(t->session, (uint64_t)t->config->v.seed, t->position.step, b->first));
         FVI_TRY(t->ctx, fvi_classify_gradient(t->task, b, count == 0, &part, &part_weight));
         loss += part;
@@ -114,6 +115,7 @@ static fv_status step(fv_trainer *t)
     t->progress.loss = t->position.last_loss = loss / weight;
     t->progress.grad_norm = t->position.last_norm = norm;
     measure_speed(t, fvi_seconds() - begin, images);
+    FVI_TRY(t->ctx, fvi_outputs_step(t));
     return FV_OK;
 }
 
@@ -222,6 +224,7 @@ fv_status fvi_trainer_validate(fv_trainer *t)
     }
     set_metrics(t, raw);
     FVI_TRY(t->ctx, add_row(t, true));
+    FVI_TRY(t->ctx, fvi_outputs_validated(t));
     if (t->config->v.patience > 0 && p->bad_checks >= t->config->v.patience && p->step < t->plan.total) {
         p->finished = true;
         fvi_log(t->ctx, FV_LOG_INFO, "stopping early: no improvement in %lld validations; the best is step %lld", (long long)p->bad_checks,
@@ -256,6 +259,7 @@ static bool due(const fv_trainer *t, int64_t every)
 static fv_status interrupted(fv_trainer *t)
 {
     if (t->saved_step != t->position.step) FVI_TRY(t->ctx, fvi_trainer_save(t));
+    FVI_TRY(t->ctx, fvi_outputs_end(t));
     return fvi_fail(t->ctx, FV_ERROR_CANCELED, "interrupted; saved at step %lld of %lld. Go on with: fovea train %s", (long long)t->position.step,
                     (long long)t->plan.total, t->run.path);
 }
@@ -297,6 +301,13 @@ static fv_status dry_run(fv_trainer *t)
     return status;
 }
 
+static fv_status begin(fv_trainer *t)
+{
+    FVI_TRY(t->ctx, fvi_run_begin(&t->run, t->config, t->train, t->position.step));
+    FVI_TRY(t->ctx, fvi_outputs_begin(t));
+    return FV_OK;
+}
+
 fv_status fv_trainer_run(fv_trainer *t)
 {
     if (t->position.finished && t->resumed) {
@@ -304,11 +315,11 @@ fv_status fv_trainer_run(fv_trainer *t)
         return FV_OK;
     }
     FVI_TRY(t->ctx, fvi_trainer_prepare(t));
-    if (!t->dry) FVI_TRY(t->ctx, fvi_run_begin(&t->run, t->config, t->train, t->position.step));
+    if (!t->dry) FVI_TRY(t->ctx, begin(t));
     fvi_trainer_tell(t, FV_TRAIN_START);
     if (t->dry) return dry_run(t);
     fv_status status = fvi_trainer_loop(t);
-    if (status == FV_OK) status = fvi_run_flush(&t->run);
+    if (status == FV_OK) status = fvi_outputs_end(t);
     if (status == FV_OK) fvi_trainer_tell(t, FV_TRAIN_END);
     return status;
 }

@@ -152,7 +152,7 @@ done:
 
 /* ---- files ----------------------------------------------------------------------------------------------------------- */
 
-static fv_status write_text(fvi_run *r, const char *name, char *text)
+fv_status fvi_run_write(fvi_run *r, const char *name, char *text)
 {
     char *path = text ? fvi_path_join(r->path, name) : NULL;
     fv_status status = path ? fvi_file_write(r->ctx, path, text, strlen(text)) : fvi_nomem(r->ctx);
@@ -290,15 +290,15 @@ fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, i
     FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->checkpoints));
     if (r->lock < 0) FVI_TRY(r->ctx, lock_run(r));
     if (!r->exists || r->changed) {
-        FVI_TRY(r->ctx, write_text(r, "origins.json", fv_config_text(c, true)));
-        FVI_TRY(r->ctx, write_text(r, "classes.txt", classes_text(data)));
-        FVI_TRY(r->ctx, write_text(r, "environment.json", environment_text(r->ctx)));
-        if (r->table) FVI_TRY(r->ctx, write_text(r, "kernels.json", fvi_strdup(r->table)));
+        FVI_TRY(r->ctx, fvi_run_write(r, "origins.json", fv_config_text(c, true)));
+        FVI_TRY(r->ctx, fvi_run_write(r, "classes.txt", classes_text(data)));
+        FVI_TRY(r->ctx, fvi_run_write(r, "environment.json", environment_text(r->ctx)));
+        if (r->table) FVI_TRY(r->ctx, fvi_run_write(r, "kernels.json", fvi_strdup(r->table)));
     }
     FVI_TRY(r->ctx, open_metrics(r, step));
     FVI_TRY(r->ctx, note_segment(r, c, step));
     /* Last, since it is what makes the folder a run. */
-    if (!r->exists || r->changed) FVI_TRY(r->ctx, write_text(r, "config.json", fv_config_text(c, false)));
+    if (!r->exists || r->changed) FVI_TRY(r->ctx, fvi_run_write(r, "config.json", fv_config_text(c, false)));
     return FV_OK;
 }
 

@@ -26,6 +26,8 @@ typedef struct fvi_run {
 FV_CHECKED fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out);
 /* Creates the folder and its files. `classes`: class names. `step`: where it goes on. */
 FV_CHECKED fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, int64_t step);
+/* A small file of the folder, complete or as it was. `text` is owned by the call; NULL: out of memory. */
+FV_CHECKED fv_status fvi_run_write(fvi_run *r, const char *name, char *text);
 /* One row; empty cells where values are NaN. `val`: FVI_METRICS of them, NULL without a validation. */
 typedef struct fvi_metrics_row { int64_t step; double epoch, rate, loss, norm; const double *val; } fvi_metrics_row;
 FV_CHECKED fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m);

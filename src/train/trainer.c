@@ -320,6 +320,7 @@ void fv_trainer_destroy(fv_trainer *t)
     fvi_classify_destroy(t->task);
     fv_session_destroy(t->session);
     fvi_checkpoint_close(&t->checkpoint);
+    fvi_events_close(t->events);
     fvi_run_close(&t->run);
     fvi_confusion_free(&t->counts);
     fvi_mistakes_free(&t->mistakes);

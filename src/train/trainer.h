@@ -3,6 +3,7 @@
 #ifndef FVI_TRAINER_H
 #define FVI_TRAINER_H
 
+#include "io/events.h"
 #include "optim/schedule.h"
 #include "tasks/classify.h"
 #include "train/run.h"
@@ -31,6 +32,7 @@ struct fv_trainer {
     fvi_loader *loader, *val_loader;
     fvi_plan_of_run plan;
     fvi_position position;
+    fvi_events *events;                  /* NULL before the run begins */
     fvi_confusion counts;
     fvi_mistakes mistakes;               /* of the last validation */
     char *classes;                       /* JSON list */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports: one HTML file that shows what runs did, readable without a network. */
+#ifndef FOVEA_REPORT_H
+#define FOVEA_REPORT_H
+
+#include "fovea/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Reads run folders (1 to 64) and writes `output`, complete or not at all. One run is shown in full, several are overlaid.
+ * Parts that a folder lacks are left out; a folder without config.json is an error. */
+FV_API fv_status fv_report_write(fv_context *ctx, const char *const *runs, int n, const char *output) FV_CHECKED;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

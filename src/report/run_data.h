@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run folder says about itself, read for a report. A file that is absent or damaged leaves its part empty and a note;
+ * only a folder without config.json is no run. */
+#ifndef FVI_RUN_DATA_H
+#define FVI_RUN_DATA_H
+
+#include "report/record.h"
+
+typedef struct fvi_run_data {
+    char *path;                          /* absolute */
+    const char *name;                    /* last part of the path */
+    const fvi_json *config, *origins, *environment, *summary;        /* NULL: absent */
+    const char *commands;                /* lines of command.txt; NULL: absent */
+    int64_t n_rows;                      /* of metrics.csv */
+    int n_columns;
+    const char *const *columns;          /* names */
+    const double *cells;                 /* (n_rows, n_columns); NaN: empty */
+    bool have_record;
+    fvi_record record;
+    struct { const char **items; int count, capacity; } notes;      /* what could not be read, in words */
+    fvi_arena arena;
+} fvi_run_data;
+
+FV_CHECKED fv_status fvi_run_data_read(fv_context *ctx, const char *path, fvi_run_data *out);
+void fvi_run_data_free(fvi_run_data *r);                 /* a zeroed struct is allowed */
+int fvi_run_data_column(const fvi_run_data *r, const char *name);    /* -1: there is none */
+
+#endif
