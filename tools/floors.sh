@@ -9,7 +9,7 @@ build=${1:-build/check}
 failed=0
 
 # Folder and floor. Folders of one floor do not see each other.
-floors="base:0 ir:1 ops:2 io:2 image:2 cpu:3 cuda:3 dist:3 compile:4 onnx:4 nn:5 data:5 optim:5 loss:5 metrics:5
+floors="base:0 ir:1 ops:2 io:2 image:2 cpu:3 cuda:3 dist:3 compile:4 onnx:4 nn:5 data:5 synth:5 optim:5 loss:5 metrics:5
 models:6 tasks:7 predict:7 report:8 train:9 search:10 cli:11"
 
 # Shared by both awk programs: floor[], may(from, to) = "" or the reason why not.

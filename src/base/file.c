@@ -330,6 +330,30 @@ fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, si
     return status;
 }
 
+fv_status fvi_file_put(fv_context *ctx, const char *path, const void *data, size_t bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", path, strerror(errno));
+    int r = write_all(fd, data, bytes), error = errno;
+    if (close(fd) < 0 && r == 0) r = -1, error = errno;
+    return r < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(error)) : FV_OK;
+}
+
+fv_status fvi_file_flush_all(fv_context *ctx, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int r = fd < 0 || fault(&faults.sync_at) ? -1 : syncfs(fd), error = errno;
+    if (fd >= 0) close(fd);
+    return r < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot sync %s: %s", path, strerror(error)) : FV_OK;
+}
+
+fv_status fvi_file_rename(fv_context *ctx, const char *from, const char *to)
+{
+    if (rename_file(from, to) < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot rename %s to %s: %s", from, to, strerror(errno));
+    if (sync_folder(to) < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot sync the folder of %s: %s", to, strerror(errno));
+    return FV_OK;
+}
+
 /* ---- folders and paths ------------------------------------------------------------------------------------------- */
 
 fv_status fvi_make_dirs(fv_context *ctx, const char *path)

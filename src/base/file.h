@@ -23,6 +23,11 @@ FV_CHECKED fv_status fvi_writer_sync(fvi_writer *w);
 FV_CHECKED fv_status fvi_writer_commit(fvi_writer *w);
 void fvi_writer_abort(fvi_writer *w);                       /* NULL allowed; removes the temporary */
 FV_CHECKED fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes);   /* atomic */
+/* For files of a folder that becomes visible as a whole (base/folder.h): a new file, not synced; everything that was written
+ * on the file system of `path` to the disk; a rename, synced. */
+FV_CHECKED fv_status fvi_file_put(fv_context *ctx, const char *path, const void *data, size_t bytes);
+FV_CHECKED fv_status fvi_file_flush_all(fv_context *ctx, const char *path);
+FV_CHECKED fv_status fvi_file_rename(fv_context *ctx, const char *from, const char *to);
 
 /* Files that only grow: each call hands its bytes to the system at once; nothing is synced. *fd is closed with close(). */
 FV_CHECKED fv_status fvi_append_create(fv_context *ctx, const char *path, int *fd);      /* it must not exist */
