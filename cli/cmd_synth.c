@@ -69,9 +69,10 @@ static void print_result(const cli *c, const fv_synth_result *r, double seconds)
     if (c->json) {
         printf("{\"folder\": ");
         cli_json_text(stdout, c->output);
-        printf(", \"train\": %lld, \"val\": %lld, \"test\": %lld, \"planes\": %lld, \"bytes\": %lld, \"seconds\": %.3f, \"hash\": \"%s\"}\n",
-               (long long)r->pictures[0], (long long)r->pictures[1], (long long)r->pictures[2], (long long)r->planes, (long long)r->bytes,
-               seconds, r->hash);
+        printf(", \"train\": %lld, \"val\": %lld, \"test\": %lld, \"planes\": %lld, \"bytes\": %lld, \"seconds\": %.3f, "
+               "\"hash\": \"%s\"}\n",
+               (long long)r->pictures[0], (long long)r->pictures[1], (long long)r->pictures[2], (long long)r->planes,
+               (long long)r->bytes, seconds, r->hash);
     } else if (!c->quiet) {
         printf("%s: %lld pictures to train, %lld to validate, %lld to test, %s, %.1f s\n", c->output, (long long)r->pictures[0],
                (long long)r->pictures[1], (long long)r->pictures[2], cli_bytes((double)r->bytes, size), seconds);
@@ -107,8 +108,10 @@ static int run(cli *c)
 
 static const char *const flags[] = {"overwrite", "list", "keys", NULL};
 const fv_command fv_command_synth = {
-    .name = "synth", .arguments = "planes -o FOLDER [format=folder|voc|yolo] [classes=8] [per_class=400] [seed=0] [key=value ...]",
+    .name = "synth",
+    .arguments = "planes -o FOLDER [format=folder|voc|yolo] [classes=8] [per_class=400] [seed=0] [key=value ...]",
     .about = "makes pictures of aircraft from above, to try things with",
     .help = "--keys lists all keys, --list the classes. The same keys give the same pixels on every machine.\n"
             "A folder that holds something is left alone; --overwrite replaces a set that this command made.",
-    .flags = flags, .run = run};
+    .flags = flags,
+    .run = run};

@@ -24,7 +24,7 @@ typedef struct fv_synth_options {
     int64_t size;                /* side in pixels; 0: 64 for FOLDER, else 640 */
     int64_t seed, threads;       /* threads 0: all cores */
     double val, test;            /* shares of the pictures */
-    double noise;                /* factor on sensor noise and blur; 0: none */
+    double noise, clutter;       /* factors on sensor noise and blur, and on the contrasts of the ground; 0: none */
 } fv_synth_options;
 
 FV_API void fv_synth_defaults(fv_synth_options *o);
@@ -44,8 +44,8 @@ typedef bool fv_synth_progress(void *user, int64_t done, int64_t total);
 
 /* Writes the set to `folder`: aside first, renamed when complete, so it is there as a whole or not at all. A folder that is
  * there already and not empty is an error, or with `overwrite` replaced if it is such a set. fn and result may be NULL. */
-FV_API fv_status fv_synth_planes(fv_context *ctx, const char *folder, const fv_synth_options *o, bool overwrite, fv_synth_progress *fn,
-                                 void *user, fv_synth_result *result) FV_CHECKED;
+FV_API fv_status fv_synth_planes(fv_context *ctx, const char *folder, const fv_synth_options *o, bool overwrite,
+                                 fv_synth_progress *fn, void *user, fv_synth_result *result) FV_CHECKED;
 
 #ifdef __cplusplus
 }

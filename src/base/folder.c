@@ -39,7 +39,8 @@ fv_status fvi_folder_begin(fv_context *ctx, const char *path, bool replace, fvi_
     fv_status status = FV_OK;
     char *dir = NULL;
     if (is_there(path) && !fvi_is_dir(path)) return fvi_fail(ctx, FV_ERROR_INVALID, "%s is not a folder", path);
-    if (is_there(path) && !replace && !is_empty(path)) return fvi_fail(ctx, FV_ERROR_INVALID, "%s is there already and not empty", path);
+    if (is_there(path) && !replace && !is_empty(path))
+        return fvi_fail(ctx, FV_ERROR_INVALID, "%s is there already and not empty", path);
     out->path = fvi_path_absolute(path);
     out->temporary = out->path ? fvi_format("%s.tmp.%ld", out->path, (long)getpid()) : NULL;
     dir = out->path ? fvi_path_dir(out->path) : NULL;
@@ -49,7 +50,8 @@ fv_status fvi_folder_begin(fv_context *ctx, const char *path, bool replace, fvi_
         status = fvi_fail(ctx, FV_ERROR_IO, "cannot remove %s: %s", out->temporary, strerror(errno));
         goto done;
     }
-    if (mkdir(out->temporary, 0777) < 0) status = fvi_fail(ctx, FV_ERROR_IO, "cannot create the folder %s: %s", out->temporary, strerror(errno));
+    if (mkdir(out->temporary, 0777) < 0)
+        status = fvi_fail(ctx, FV_ERROR_IO, "cannot create the folder %s: %s", out->temporary, strerror(errno));
 done:
     fvi_free(dir);
     if (status != FV_OK) {
@@ -76,6 +78,14 @@ fv_status fvi_folder_put(const fvi_folder *f, const char *name, const void *data
     return status;
 }
 
+/* Renames, and takes it back when only the sync failed: either all of it happened or nothing. */
+static fv_status move(fv_context *ctx, const char *from, const char *to)
+{
+    fv_status status = fvi_file_rename(ctx, from, to);
+    if (status != FV_OK && !is_there(from)) (void)rename(to, from);
+    return status;
+}
+
 fv_status fvi_folder_commit(fvi_folder *f)
 {
     fv_status status = FV_OK;
@@ -85,12 +95,10 @@ fv_status fvi_folder_commit(fvi_folder *f)
         old = fvi_format("%s.old.%ld", f->path, (long)getpid());
         if (!old) FVI_TRY_DONE(f->ctx, status, fvi_nomem(f->ctx));
         if (is_there(old)) (void)remove_tree(old);
-        FVI_TRY_DONE(f->ctx, status, fvi_file_rename(f->ctx, f->path, old));
+        FVI_TRY_DONE(f->ctx, status, move(f->ctx, f->path, old));
     }
-    status = fvi_file_rename(f->ctx, f->temporary, f->path);
-    if (status != FV_OK && !is_there(f->temporary)) (void)rename(f->path, f->temporary);        /* renamed, but not synced */
-    if (status != FV_OK && old && rename(old, f->path) < 0)
-        fvi_error_prefix(f->ctx, "the old folder is now %s: ", old);
+    status = move(f->ctx, f->temporary, f->path);
+    if (status != FV_OK && old && rename(old, f->path) < 0) fvi_error_prefix(f->ctx, "the old folder is now %s: ", old);
     if (status == FV_OK && old) (void)remove_tree(old);
 done:
     fvi_free(old);

@@ -9,6 +9,7 @@ fv_status fvi_png_encode(fv_context *ctx, const uint8_t *pixels, int width, int 
 {
     static const uint8_t types[5] = {0, SPNG_COLOR_TYPE_GRAYSCALE, 0, SPNG_COLOR_TYPE_TRUECOLOR, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA};
     struct spng_alloc memory = {fvi_malloc, fvi_realloc, fvi_calloc, fvi_free};
+    const int64_t failures = fvi_memory_failures();
     int error = 0;
     *data = NULL;
     *bytes = 0;
@@ -25,7 +26,7 @@ fv_status fvi_png_encode(fv_context *ctx, const uint8_t *pixels, int width, int 
     if (!error) *data = spng_get_png_buffer(png, bytes, &error);
     spng_ctx_free(png);
     if (!error && *data) return FV_OK;
-    /* zlib's failure to begin can only be a lack of memory here. */
-    if (error == SPNG_EMEM || error == SPNG_EZLIB_INIT || error == SPNG_EZLIB || !error) return fvi_nomem(ctx);
+    /* libspng's code is not always its code for a lack of memory: zlib reports one too, and the state that it leaves another. */
+    if (error == SPNG_EMEM || fvi_memory_failures() != failures) return fvi_nomem(ctx);
     return fvi_fail(ctx, FV_ERROR_INTERNAL, "cannot encode a PNG: %s", spng_strerror(error));
 }

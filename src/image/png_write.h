@@ -6,6 +6,7 @@
 #include "base/base.h"
 
 /* channels: 1 grey, 3 RGB, 4 RGBA, interleaved. *data is owned by the caller (fvi_free). */
-FV_CHECKED fv_status fvi_png_encode(fv_context *ctx, const uint8_t *pixels, int width, int height, int channels, uint8_t **data, size_t *bytes);
+FV_CHECKED fv_status fvi_png_encode(fv_context *ctx, const uint8_t *pixels, int width, int height, int channels, uint8_t **data,
+                                    size_t *bytes);
 
 #endif

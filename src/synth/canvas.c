@@ -128,11 +128,13 @@ void fvi_canvas_band(fvi_canvas *c, fvi_point a, fvi_point b, double width, cons
 /* One line of `n` items, `step` floats apart; the ends repeat. */
 static void soften_line(float *line, int n, size_t step, int channels, float share, float *row)
 {
-    for (int i = 0; i < n; i++) memcpy(row + (size_t)i * (size_t)channels, line + (size_t)i * step, (size_t)channels * sizeof(float));
+    for (int i = 0; i < n; i++)
+        memcpy(row + (size_t)i * (size_t)channels, line + (size_t)i * step, (size_t)channels * sizeof(float));
     for (int i = 0; i < n; i++) {
         const float *before = row + (size_t)FVI_MAX(i - 1, 0) * (size_t)channels, *at = row + (size_t)i * (size_t)channels;
         const float *after = row + (size_t)FVI_MIN(i + 1, n - 1) * (size_t)channels;
-        for (int k = 0; k < channels; k++) line[(size_t)i * step + (size_t)k] = at[k] * (1 - 2 * share) + (before[k] + after[k]) * share;
+        for (int k = 0; k < channels; k++)
+            line[(size_t)i * step + (size_t)k] = at[k] * (1 - 2 * share) + (before[k] + after[k]) * share;
     }
 }
 

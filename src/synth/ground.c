@@ -130,7 +130,8 @@ static void tree(brush *b, fvi_point at, double radius, const float green[3])
                     &(fvi_paint){.rgb = {18, 24, 18}, .alpha = 0.5f});
     fvi_paint dark = colour_of(green, shade * 0.8, 1), lit = colour_of(green, shade * 1.25, 0.7);
     fvi_canvas_disc(b->canvas, at, radius, &dark);
-    fvi_canvas_disc(b->canvas, (fvi_point){at.x - b->sun_x * radius * 0.3, at.y - b->sun_y * radius * 0.3}, radius * 0.62, &lit);
+    fvi_canvas_disc(b->canvas, (fvi_point){at.x - b->sun_x * radius * 0.3, at.y - b->sun_y * radius * 0.3}, radius * 0.62,
+                    &lit);
 }
 
 /* ---- grounds ------------------------------------------------------------------------------------------------------------ */
@@ -151,17 +152,19 @@ static void grass(brush *b)
         const double v = uniform(b, -0.7, 0.7) * reach(b), slope = uniform(b, -0.3, 0.3) * reach(b), gap = 1.6 * b->unit;
         for (double side = -1; side <= 1; side += 2) {
             const fvi_paint track = colour_of(colour, 1.16, 0.6);
-            fvi_canvas_band(b->canvas, turned(b, -reach(b) * 1.4, v + side * gap / 2), turned(b, reach(b) * 1.4, v + slope + side * gap / 2),
-                            0.6 * b->unit, &track);
+            fvi_canvas_band(b->canvas, turned(b, -reach(b) * 1.4, v + side * gap / 2),
+                            turned(b, reach(b) * 1.4, v + slope + side * gap / 2), 0.6 * b->unit, &track);
         }
     }
     for (int i = chance(b, 0.35) ? 1 + (int)fvi_rng_below(&b->r, 6) : 0; i > 0; i--)
-        tree(b, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 1.2, 3.2) * b->unit, (float[3]){58, 82, 44});
+        tree(b, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 1.2, 3.2) * b->unit,
+             (float[3]){58, 82, 44});
 }
 
 static void fields(brush *b)
 {
-    static const float crops[][3] = {{120, 128, 70}, {164, 150, 98}, {92, 112, 58}, {138, 112, 82}, {178, 168, 112}, {104, 124, 84}};
+    static const float crops[][3] = {{120, 128, 70}, {164, 150, 98},  {92, 112, 58},
+                                     {138, 112, 82}, {178, 168, 112}, {104, 124, 84}};
     const double strip = uniform(b, 22, 46) * b->unit;
     noise(b, b->field, 10 * b->unit, 5, 1, b->angle, 0.6f);
     lay(b, crops[fvi_rng_below(&b->r, 6)], b->field, (float[3]){8, 8, 6});
@@ -186,11 +189,14 @@ static void vehicles(brush *b, int most)
 {
     static const float paints[][3] = {{222, 222, 220}, {202, 170, 50}, {70, 90, 130}, {160, 50, 44}, {60, 62, 64}};
     for (int i = (int)fvi_rng_below(&b->r, most + 1); i > 0; i--) {
-        const double u = uniform(b, -1, 1) * reach(b), v = uniform(b, -1, 1) * reach(b), l = uniform(b, 1.6, 4) * b->unit, w = l * uniform(b, 0.35, 0.5);
+        const double u = uniform(b, -1, 1) * reach(b), v = uniform(b, -1, 1) * reach(b), l = uniform(b, 1.6, 4) * b->unit,
+                     w = l * uniform(b, 0.35, 0.5);
         const double x = b->sun_x * b->unit, y = b->sun_y * b->unit;
-        const fvi_point s[4] = {turned(b, u + x, v + y), turned(b, u + l + x, v + y), turned(b, u + l + x, v + w + y), turned(b, u + x, v + w + y)};
+        const fvi_point s[4] = {turned(b, u + x, v + y), turned(b, u + l + x, v + y), turned(b, u + l + x, v + w + y),
+                                turned(b, u + x, v + w + y)};
         fvi_canvas_fill(b->canvas, s, 4, &(fvi_paint){.rgb = {24, 24, 28}, .alpha = 0.45f});
-        const fvi_paint paint = colour_of(paints[fvi_rng_below(&b->r, 5)], uniform(b, 0.85, 1.05), 1), glass = {.rgb = {40, 44, 52}, .alpha = 0.7f};
+        const fvi_paint paint = colour_of(paints[fvi_rng_below(&b->r, 5)], uniform(b, 0.85, 1.05), 1),
+                        glass = {.rgb = {40, 44, 52}, .alpha = 0.7f};
         rectangle(b, u, v, u + l, v + w, &paint);
         rectangle(b, u + l * 0.62, v + w * 0.1, u + l * 0.78, v + w * 0.9, &glass);
     }
@@ -198,9 +204,9 @@ static void vehicles(brush *b, int most)
 
 static void concrete(brush *b)
 {
-    float colour[3] = {172, 170, 162};
+    float colour[3] = {138, 137, 131};
     const double slab = uniform(b, 5, 9) * b->unit, joint = uniform(b, 0.25, 0.5) * b->unit;
-    vary(b, colour, 24);
+    vary(b, colour, 20);
     noise(b, b->field, uniform(b, 10, 24) * b->unit, 6, 1, b->angle, 0.7f);
     lay(b, colour, b->field, (float[3]){8, 8, 8});
     const double u0 = -reach(b) * 1.5 + uniform(b, 0, slab), far = reach(b) * 1.5;
@@ -212,9 +218,11 @@ static void concrete(brush *b)
             rectangle(b, u, v, u + slab, v + slab, &paint);
         }
     const fvi_paint dark = colour_of(colour, 0.62, 0.6);
-    for (double u = u0; u < far; u += slab) rectangle(b, u, -far, u + joint, far, &dark), rectangle(b, -far, u, far, u + joint, &dark);
+    for (double u = u0; u < far; u += slab)
+        rectangle(b, u, -far, u + joint, far, &dark), rectangle(b, -far, u, far, u + joint, &dark);
     for (int i = (int)fvi_rng_below(&b->r, 6); i > 0; i--)                  /* oil */
-        fvi_canvas_disc(b->canvas, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 0.6, 3) * b->unit,
+        fvi_canvas_disc(b->canvas, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)),
+                        uniform(b, 0.6, 3) * b->unit,
                         &(fvi_paint){.rgb = {70, 68, 64}, .alpha = (float)uniform(b, 0.15, 0.45)});
     for (int i = (int)fvi_rng_below(&b->r, 4); i > 0; i--) {                /* lines to taxi along */
         static const float lines[][3] = {{214, 180, 58}, {228, 226, 220}, {190, 60, 50}};
@@ -236,18 +244,22 @@ static void runway(brush *b)
         noise(b, b->field, 16 * b->unit, 6, 1, b->angle, 0.7f);
         lay(b, (float[3]){150, 140, 116}, b->field, (float[3]){10, 10, 8});
     }
-    const fvi_paint shoulder = colour_of(colour, 1.25, 1), surface = colour_of(colour, 1, 1), white = {.rgb = {226, 226, 222}, .alpha = 0.85f};
+    const fvi_paint shoulder = colour_of(colour, 1.25, 1), surface = colour_of(colour, 1, 1),
+                    white = {.rgb = {226, 226, 222}, .alpha = 0.85f};
     rectangle(b, -far, middle - half * 1.2, far, middle + half * 1.2, &shoulder);
     rectangle(b, -far, middle - half, far, middle + half, &surface);
     noise(b, b->field, 7 * b->unit, 5, 3, b->angle - 0.25, 0.7f);
     add(b, b->field, (float[3]){6, 6, 6});
     for (int i = 0; i < 8; i++) {                                           /* rubber */
         const double v = middle + uniform(b, -0.5, 0.5) * half, u = uniform(b, -far, far);
-        rectangle(b, u, v, u + uniform(b, 10, 60) * b->unit, v + 0.8 * b->unit, &(fvi_paint){.rgb = {30, 30, 32}, .alpha = (float)uniform(b, 0.15, 0.4)});
+        rectangle(b, u, v, u + uniform(b, 10, 60) * b->unit, v + 0.8 * b->unit,
+                  &(fvi_paint){.rgb = {30, 30, 32}, .alpha = (float)uniform(b, 0.15, 0.4)});
     }
     const double dash = uniform(b, 9, 16) * b->unit;
-    for (double u = -far + uniform(b, 0, dash); u < far; u += dash * 1.8) rectangle(b, u, middle - 0.4 * b->unit, u + dash, middle + 0.4 * b->unit, &white);
-    for (double side = -1; side <= 1; side += 2) rectangle(b, -far, middle + side * half * 0.9, far, middle + side * half * 0.9 + 0.7 * b->unit, &white);
+    for (double u = -far + uniform(b, 0, dash); u < far; u += dash * 1.8)
+        rectangle(b, u, middle - 0.4 * b->unit, u + dash, middle + 0.4 * b->unit, &white);
+    for (double side = -1; side <= 1; side += 2)
+        rectangle(b, -far, middle + side * half * 0.9, far, middle + side * half * 0.9 + 0.7 * b->unit, &white);
     if (chance(b, 0.35)) {                                                  /* a threshold */
         const double u = uniform(b, -0.8, 0.8) * reach(b);
         for (int i = 0; i < 10; i++) {
@@ -276,7 +288,7 @@ static void water(brush *b)
 
 static void sand(brush *b)
 {
-    static const float sands[][3] = {{206, 180, 136}, {190, 160, 116}, {218, 200, 164}, {178, 146, 112}};
+    static const float sands[][3] = {{176, 150, 112}, {162, 134, 98}, {178, 162, 132}, {154, 126, 96}};
     float colour[3];
     memcpy(colour, sands[fvi_rng_below(&b->r, 4)], sizeof colour);
     vary(b, colour, 14);
@@ -286,15 +298,17 @@ static void sand(brush *b)
     const float depth = (float)uniform(b, 2, 11);
     add(b, b->more, (float[3]){depth, depth, depth * 0.9f});
     for (int i = chance(b, 0.4) ? (int)fvi_rng_below(&b->r, 24) : 0; i > 0; i--)           /* scrub */
-        fvi_canvas_disc(b->canvas, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 0.4, 1.3) * b->unit,
-                        &(fvi_paint){.rgb = {104, 100, 70}, .alpha = 0.7f});
+        fvi_canvas_disc(b->canvas, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)),
+                        uniform(b, 0.4, 1.3) * b->unit, &(fvi_paint){.rgb = {104, 100, 70}, .alpha = 0.7f});
 }
 
 static void house(brush *b, double u, double v, double l, double w)
 {
-    static const float roofs[][3] = {{154, 92, 74}, {128, 124, 120}, {176, 170, 160}, {104, 84, 76}, {84, 92, 104}, {196, 190, 182}};
+    static const float roofs[][3] = {{154, 92, 74}, {128, 124, 120}, {176, 170, 160},
+                                     {104, 84, 76}, {84, 92, 104},   {196, 190, 182}};
     const double c = fvi_turn_cos(b->angle), s = fvi_turn_sin(b->angle), high = uniform(b, 1.2, 3) * b->unit;
-    const double su = (b->sun_x * c + b->sun_y * s) * high, sv = (-b->sun_x * s + b->sun_y * c) * high;     /* in the turned frame */
+    const double su = (b->sun_x * c + b->sun_y * s) * high,
+                 sv = (-b->sun_x * s + b->sun_y * c) * high; /* in the turned frame */
     const float *roof = roofs[fvi_rng_below(&b->r, 6)];
     rectangle(b, u + su, v + sv, u + l + su, v + w + sv, &(fvi_paint){.rgb = {26, 26, 30}, .alpha = 0.55f});
     const double shade = uniform(b, 0.85, 1.12);
@@ -349,9 +363,12 @@ static void woods(brush *b)
     lay(b, (float[3]){colour[0] * 0.6f, colour[1] * 0.6f, colour[2] * 0.6f}, b->field, (float[3]){7, 8, 5});
     for (double v = -far; v < far; v += step)
         for (double u = -far; u < far; u += step) {
-            const double x = u + uniform(b, -0.5, 0.5) * step, y = v + uniform(b, -0.5, 0.5) * step, size = radius * uniform(b, 0.6, 1.15);
+            const double x = u + uniform(b, -0.5, 0.5) * step, y = v + uniform(b, -0.5, 0.5) * step,
+                         size = radius * uniform(b, 0.6, 1.15);
             const fvi_point at = turned(b, x, y);
-            if (at.x < -size * 2 || at.y < -size * 2 || at.x > b->canvas->width + size * 2 || at.y > b->canvas->height + size * 2) continue;
+            if (at.x < -size * 2 || at.y < -size * 2 || at.x > b->canvas->width + size * 2 ||
+                at.y > b->canvas->height + size * 2)
+                continue;
             if (chance(b, 0.93)) tree(b, at, size, colour);
         }
     noise(b, b->field, 2.5 * b->unit, 3, 1, b->angle, 0.8f);
@@ -360,17 +377,18 @@ static void woods(brush *b)
 
 static void snow(brush *b)
 {
-    float colour[3] = {206, 211, 219};
+    float colour[3] = {158, 166, 178};
     vary(b, colour, 10);
     noise(b, b->field, uniform(b, 16, 40) * b->unit, 6, 1.5, b->angle, 0.6f);
     lay(b, colour, b->field, (float[3]){9, 8, 6});
     for (int i = (int)fvi_rng_below(&b->r, 5); i > 0; i--) {
         const double v = uniform(b, -1, 1) * reach(b), slope = uniform(b, -0.6, 0.6) * reach(b);
-        fvi_canvas_band(b->canvas, turned(b, -reach(b) * 1.4, v), turned(b, reach(b) * 1.4, v + slope), uniform(b, 0.5, 2) * b->unit,
-                        &(fvi_paint){.rgb = {176, 180, 190}, .alpha = 0.6f});
+        fvi_canvas_band(b->canvas, turned(b, -reach(b) * 1.4, v), turned(b, reach(b) * 1.4, v + slope),
+                        uniform(b, 0.5, 2) * b->unit, &(fvi_paint){.rgb = {122, 128, 140}, .alpha = 0.6f});
     }
     for (int i = chance(b, 0.4) ? (int)fvi_rng_below(&b->r, 14) : 0; i > 0; i--)
-        tree(b, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 0.8, 2) * b->unit, (float[3]){62, 72, 62});
+        tree(b, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 0.8, 2) * b->unit,
+             (float[3]){62, 72, 62});
 }
 
 static void soil(brush *b)
@@ -409,7 +427,8 @@ void fvi_ground_paint(fvi_canvas *c, uint64_t seed, uint64_t stream, double unit
     b.angle = fvi_rng_uniform(&b.r);
     grounds[fvi_rng_below(&b.r, FVI_COUNT(grounds))](&b);
     const double far = reach(&b) * 2, at = uniform(&b, -0.35, 0.35) * reach(&b), bend = uniform(&b, -0.2, 0.2) * reach(&b);
-    const fvi_point side[5] = {turned(&b, -far, at), turned(&b, 0, at + bend), turned(&b, far, at), turned(&b, far, far), turned(&b, -far, far)};
+    const fvi_point side[5] = {turned(&b, -far, at), turned(&b, 0, at + bend), turned(&b, far, at), turned(&b, far, far),
+                               turned(&b, -far, far)};
     fvi_canvas_clear_mask(c);
     fvi_canvas_fill(c, side, 5, &(fvi_paint){.marks = true});
     for (size_t i = 0; i < n; i++)

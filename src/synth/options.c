@@ -7,17 +7,31 @@ static const char *const formats[] = {"folder", "voc", "yolo", NULL};
 #define FIELD(name) .offset = offsetof(fv_synth_options, name)
 
 static const fvi_attr_def table[] = {
-    {"format", FVI_ATTR_ENUM, FIELD(format), .names = formats, .help = "folder: class folders; voc, yolo: boxes in larger pictures", .fallback_text = "folder"},
-    {"classes", FVI_ATTR_INT, FIELD(classes), .fallback = 8, .min = 2, .max = 20, .help = "the first so many classes", .fallback_text = "8", .aliases = "nc"},
-    {"per_class", FVI_ATTR_INT, FIELD(per_class), .fallback = 400, .min = 1, .max = 99999, .help = "folder: pictures of each class", .fallback_text = "400"},
-    {"pictures", FVI_ATTR_INT, FIELD(pictures), .fallback = 400, .min = 1, .max = 999999, .help = "voc, yolo: pictures", .fallback_text = "400"},
-    {"most", FVI_ATTR_INT, FIELD(most), .fallback = 8, .min = 1, .max = FVI_SCENE_MOST, .help = "voc, yolo: at most so many aircraft in a picture", .fallback_text = "8"},
-    {"size", FVI_ATTR_INT, FIELD(size), .fallback = 0, .min = 0, .max = 2048, .help = "side of the pictures in pixels, 16 or more; 0: 64, or 640 for voc and yolo", .fallback_text = "0", .aliases = "image_size imgsz"},
-    {"val", FVI_ATTR_FLOAT, FIELD(val), .fallback = 0.1, .min = 0, .max = 0.9, .help = "share of the validation pictures", .fallback_text = "0.1"},
-    {"test", FVI_ATTR_FLOAT, FIELD(test), .fallback = 0.2, .min = 0, .max = 0.9, .help = "share of the test pictures", .fallback_text = "0.2"},
-    {"noise", FVI_ATTR_FLOAT, FIELD(noise), .fallback = 1, .min = 0, .max = 4, .help = "factor on sensor noise and blur", .fallback_text = "1"},
-    {"seed", FVI_ATTR_INT, FIELD(seed), .fallback = 0, .min = 0, .max = 9007199254740992.0, .help = "other pictures of the same kind", .fallback_text = "0"},
-    {"threads", FVI_ATTR_INT, FIELD(threads), .fallback = 0, .min = 0, .max = 1024, .help = "0: all cores; the pictures do not depend on it", .fallback_text = "0", .aliases = "workers"},
+    {"format", FVI_ATTR_ENUM, FIELD(format), .names = formats,
+     .help = "folder: class folders; voc, yolo: boxes in larger pictures", .fallback_text = "folder"},
+    {"classes", FVI_ATTR_INT, FIELD(classes), .fallback = 8, .min = 2, .max = 20, .help = "the first so many classes",
+     .fallback_text = "8", .aliases = "nc"},
+    {"per_class", FVI_ATTR_INT, FIELD(per_class), .fallback = 400, .min = 1, .max = 99999,
+     .help = "folder: pictures of each class", .fallback_text = "400"},
+    {"pictures", FVI_ATTR_INT, FIELD(pictures), .fallback = 400, .min = 1, .max = 999999, .help = "voc, yolo: pictures",
+     .fallback_text = "400"},
+    {"most", FVI_ATTR_INT, FIELD(most), .fallback = 8, .min = 1, .max = FVI_SCENE_MOST,
+     .help = "voc, yolo: at most so many aircraft in a picture", .fallback_text = "8"},
+    {"size", FVI_ATTR_INT, FIELD(size), .fallback = 0, .min = 0, .max = 2048,
+     .help = "side of the pictures in pixels, 16 or more; 0: 64, or 640 for voc and yolo", .fallback_text = "0",
+     .aliases = "image_size imgsz"},
+    {"val", FVI_ATTR_FLOAT, FIELD(val), .fallback = 0.1, .min = 0, .max = 0.9, .help = "share of the validation pictures",
+     .fallback_text = "0.1"},
+    {"test", FVI_ATTR_FLOAT, FIELD(test), .fallback = 0.2, .min = 0, .max = 0.9, .help = "share of the test pictures",
+     .fallback_text = "0.2"},
+    {"noise", FVI_ATTR_FLOAT, FIELD(noise), .fallback = 1, .min = 0, .max = 4, .help = "factor on sensor noise and blur",
+     .fallback_text = "1"},
+    {"clutter", FVI_ATTR_FLOAT, FIELD(clutter), .fallback = 1, .min = 0, .max = 2,
+     .help = "factor on the contrasts of the ground", .fallback_text = "1"},
+    {"seed", FVI_ATTR_INT, FIELD(seed), .fallback = 0, .min = 0, .max = 9007199254740992.0,
+     .help = "other pictures of the same kind", .fallback_text = "0"},
+    {"threads", FVI_ATTR_INT, FIELD(threads), .fallback = 0, .min = 0, .max = 1024,
+     .help = "0: all cores; the pictures do not depend on it", .fallback_text = "0", .aliases = "workers"},
     FVI_ATTR_END};
 
 /* What the defaults are as numbers: `fallback_text` is there for the help. */
@@ -37,7 +51,9 @@ fv_status fv_synth_set(fv_context *ctx, fv_synth_options *o, const char *key, co
     const fvi_attr_def *d = fvi_attr_find(table, key);
     for (int i = 0; i < FVI_COUNT(table) - 1; i++) names[i] = table[i].name;
     const char *near = d ? NULL : fvi_nearest(key, names);
-    if (!d) return fvi_fail(ctx, FV_ERROR_CONFIG, "unknown key \"%s\"%s%s%s", key, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    if (!d)
+        return fvi_fail(ctx, FV_ERROR_CONFIG, "unknown key \"%s\"%s%s%s", key, near ? "; did you mean \"" : "",
+                        near ? near : "", near ? "\"?" : "");
     return fvi_attr_parse(ctx, d, o, value, key);
 }
 
@@ -74,8 +90,10 @@ char *fvi_synth_json(const fvi_synth_set *set, const fv_synth_result *result)
         if (value) fvi_text_add(&t, ",\n  \"%s\": %s", d->name, value);
         fvi_free(value);
     }
-    fvi_text_add(&t, ",\n  \"pictures_made\": {\"train\": %lld, \"val\": %lld, \"test\": %lld},\n  \"planes\": %lld,\n  \"hash\": \"%s\"\n}\n",
-                 (long long)result->pictures[0], (long long)result->pictures[1], (long long)result->pictures[2], (long long)result->planes,
-                 result->hash);
+    fvi_text_add(&t,
+                 ",\n  \"pictures_made\": {\"train\": %lld, \"val\": %lld, \"test\": %lld},\n  \"planes\": %lld,\n  \"hash\": "
+                 "\"%s\"\n}\n",
+                 (long long)result->pictures[0], (long long)result->pictures[1], (long long)result->pictures[2],
+                 (long long)result->planes, result->hash);
     return fvi_text_take(&t);
 }

@@ -108,7 +108,8 @@ static void emit_body(painter *p, const tube *t, tone hue, double z)
     emit_tube(p, t, -1, 1, &(part){hue, 1, 1, z, false, false});
     emit_tube(p, t, FVI_MIN(-side, -side * 0.25), FVI_MAX(-side, -side * 0.25), &(part){hue, 0.72f, 0.75f, 0, true, false});
     emit_tube(p, t, FVI_MIN(-side, -side * 0.7), FVI_MAX(-side, -side * 0.7), &(part){hue, 0.5f, 0.6f, 0, true, false});
-    emit_tube(p, t, FVI_MIN(side * 0.05, side * 0.5), FVI_MAX(side * 0.05, side * 0.5), &(part){hue, 1.22f, 0.8f, 0, true, false});
+    emit_tube(p, t, FVI_MIN(side * 0.05, side * 0.5), FVI_MAX(side * 0.05, side * 0.5),
+              &(part){hue, 1.22f, 0.8f, 0, true, false});
 }
 
 /* ---- surfaces -------------------------------------------------------------------------------------------------------- */
@@ -131,7 +132,8 @@ static void section(const painter *p, const fvi_plane_surface *f, double s, doub
 }
 
 /* Of the right (side 1) or left (-1) surface: shares s0..s1 of the half span, c0..c1 of the chord. */
-static void emit_panel(painter *p, const fvi_plane_surface *f, double side, double s0, double s1, double c0, double c1, const part *style)
+static void emit_panel(painter *p, const fvi_plane_surface *f, double side, double s0, double s1, double c0, double c1,
+                       const part *style)
 {
     double stops[4] = {s0}, lead, chord;
     fvi_point at[10];
@@ -185,7 +187,9 @@ static void emit_engines(painter *p, const fvi_plane_engines *e, bool below)
 {
     const fvi_plane_row *row = p->row;
     const double end = -row->length * (row->body_end > 0 ? row->body_end : 1);
-    if (e->kind == FVI_ENGINE_NONE || below != (e->kind == FVI_ENGINE_POD || e->kind == FVI_ENGINE_TRAIL || e->kind == FVI_ENGINE_NOZZLE)) return;
+    if (e->kind == FVI_ENGINE_NONE ||
+        below != (e->kind == FVI_ENGINE_POD || e->kind == FVI_ENGINE_TRAIL || e->kind == FVI_ENGINE_NOZZLE))
+        return;
     for (int i = 0; i < e->count; i++) {
         const double side = i & 1 ? -1 : 1, at = e->at[i / 2], x = side * at * p->wing.span / 2;
         double lead, chord;
@@ -197,8 +201,12 @@ static void emit_engines(painter *p, const fvi_plane_engines *e, bool below)
         case FVI_ENGINE_POD: t = nacelle(e, x, lead + e->length * 0.72); break;
         case FVI_ENGINE_TRAIL: t = nacelle(e, x, lead - chord + e->length * 0.6), t.end = 0.8; break;
         case FVI_ENGINE_PROP: t = nacelle(e, x, lead + e->length * 0.42), t.end = 0.2, colour = WING; break;
-        case FVI_ENGINE_NOSE: t = (tube){0, e->length * 0.12, -e->length, e->width / 2, e->length * 0.5, e->length * 0.1, 0.8, 1}; break;
-        case FVI_ENGINE_PUSHER: t = (tube){0, end + e->length, end - e->length * 0.4, e->width / 2, e->length * 0.1, e->length * 0.6, 1, 0.3}; break;
+        case FVI_ENGINE_NOSE:
+            t = (tube){0, e->length * 0.12, -e->length, e->width / 2, e->length * 0.5, e->length * 0.1, 0.8, 1};
+            break;
+        case FVI_ENGINE_PUSHER:
+            t = (tube){0, end + e->length, end - e->length * 0.4, e->width / 2, e->length * 0.1, e->length * 0.6, 1, 0.3};
+            break;
         case FVI_ENGINE_SIDE: t = nacelle(e, side * (row->width / 2 + e->width * 0.62), -at * row->length); break;
         case FVI_ENGINE_NOZZLE:
             t = (tube){(i - (e->count - 1) / 2.0) * e->width * 1.05, end + e->length, end - e->length * 0.55, e->width / 2,
@@ -212,7 +220,9 @@ static void emit_engines(painter *p, const fvi_plane_engines *e, bool below)
             const tube lip = {t.x, t.y0, t.y0 - e->length * 0.13, t.half * 0.9, e->length * 0.1, 0.01, 1, 1};
             emit_tube(p, &lip, -1, 1, &(part){METAL, 1.5f, 0.7f, 0, true, false});
         }
-        if (e->kind == FVI_ENGINE_NOZZLE) emit_tube(p, &(tube){t.x, t.y1 + e->length * 0.5, t.y1, t.half * 0.75, 0.01, 0.01, 1, 1}, -1, 1, &(part){BLACK, 1, 0.8f, 0, true, false});
+        if (e->kind == FVI_ENGINE_NOZZLE)
+            emit_tube(p, &(tube){t.x, t.y1 + e->length * 0.5, t.y1, t.half * 0.75, 0.01, 0.01, 1, 1}, -1, 1,
+                      &(part){BLACK, 1, 0.8f, 0, true, false});
         if (e->disc > 0) emit_propeller(p, t.x, e->kind == FVI_ENGINE_PUSHER ? t.y1 : t.y0 - e->length * 0.06, e->disc);
     }
 }
@@ -273,8 +283,10 @@ static void emit_marks(painter *p)
         double lead, chord;
         section(p, &p->wing, 0.72, &lead, &chord);
         for (double side = -1; side <= 1; side += 2) {
-            emit_disc(p, side * 0.36 * p->wing.span, lead - chord * 0.42, chord * 0.3, &(part){SECOND, 1, 0.9f, 0, true, false});
-            emit_disc(p, side * 0.36 * p->wing.span, lead - chord * 0.42, chord * 0.13, &(part){WHITE, 1, 0.9f, 0, true, false});
+            emit_disc(p, side * 0.36 * p->wing.span, lead - chord * 0.42, chord * 0.3,
+                      &(part){SECOND, 1, 0.9f, 0, true, false});
+            emit_disc(p, side * 0.36 * p->wing.span, lead - chord * 0.42, chord * 0.13,
+                      &(part){WHITE, 1, 0.9f, 0, true, false});
         }
     }
 }
@@ -283,10 +295,22 @@ static void emit_plane(painter *p)
 {
     const fvi_plane_row *row = p->row;
     const double end = row->body_end > 0 ? row->body_end : 1, high = row->length * 0.13;
-    const tube body = {0, 0, -row->length * end, row->width / 2, row->nose * row->length, row->taper * row->length, row->nose_blunt,
+    const tube body = {0,
+                       0,
+                       -row->length * end,
+                       row->width / 2,
+                       row->nose * row->length,
+                       row->taper * row->length,
+                       row->nose_blunt,
                        row->tail_width};
-    const tube glass = {0, -row->length * row->nose * 0.28, -row->length * row->nose * 0.6, row->width * 0.3, row->length * row->nose * 0.12,
-                        row->length * row->nose * 0.12, 1, 0.6};
+    const tube glass = {0,
+                        -row->length * row->nose * 0.28,
+                        -row->length * row->nose * 0.6,
+                        row->width * 0.3,
+                        row->length * row->nose * 0.12,
+                        row->length * row->nose * 0.12,
+                        1,
+                        0.6};
     emit_engines(p, &row->engines, true);
     emit_engines(p, &row->more_engines, true);
     if (!row->high_tail) emit_surface(p, &p->tail, TAIL, 0.1 * high);
@@ -294,14 +318,18 @@ static void emit_plane(painter *p)
     emit_surface(p, &p->wing, WING, 0);
     emit_engines(p, &row->engines, false);
     for (double side = -1; side <= 1 && row->boom_at > 0; side += 2)
-        emit_body(p, &(tube){side * row->boom_at, -row->boom_from * row->length, -row->length, row->boom_width / 2, row->length * 0.1,
-                             row->length * 0.4, 0.8, 0.4}, BODY, 0);
+        emit_body(p,
+                  &(tube){side * row->boom_at, -row->boom_from * row->length, -row->length, row->boom_width / 2,
+                          row->length * 0.1, row->length * 0.4, 0.8, 0.4},
+                  BODY, 0);
     for (double side = -1; side <= 1 && row->tip_tank > 0; side += 2) {
         double lead, chord;
         section(p, &p->wing, 1, &lead, &chord);
         const double y = lead - chord / 2 + row->tip_tank * 0.55;
-        emit_body(p, &(tube){side * p->wing.span / 2, y, y - row->tip_tank, row->tip_tank * 0.1, row->tip_tank * 0.35, row->tip_tank * 0.4,
-                             0.7, 0.1}, ENGINE, 0);
+        emit_body(p,
+                  &(tube){side * p->wing.span / 2, y, y - row->tip_tank, row->tip_tank * 0.1, row->tip_tank * 0.35,
+                          row->tip_tank * 0.4, 0.7, 0.1},
+                  ENGINE, 0);
     }
     emit_body(p, &body, BODY, 0);
     emit_marks(p);
@@ -312,8 +340,11 @@ static void emit_plane(painter *p)
     if (row->high_tail) emit_surface(p, &p->tail, TAIL, high);
     if (row->dome > 0) {
         emit_disc(p, 0, -row->dome_at * row->length, row->dome, &(part){TAIL, 0.8f, 1, high * 0.7, false, false});
-        emit_disc(p, 0.05 * row->dome * p->lit, -row->dome_at * row->length, row->dome * 0.86, &(part){TAIL, 1.06f, 1, 0, true, false});
-        emit_tube(p, &(tube){0, -row->dome_at * row->length + row->dome, -row->dome_at * row->length - row->dome, row->dome * 0.2, 0.5, 0.5, 1, 1},
+        emit_disc(p, 0.05 * row->dome * p->lit, -row->dome_at * row->length, row->dome * 0.86,
+                  &(part){TAIL, 1.06f, 1, 0, true, false});
+        emit_tube(p,
+                  &(tube){0, -row->dome_at * row->length + row->dome, -row->dome_at * row->length - row->dome, row->dome * 0.2,
+                          0.5, 0.5, 1, 1},
                   -1, 1, &(part){SECOND, 0.9f, 0.5f, 0, true, false});
     }
 }
@@ -405,18 +436,17 @@ void fvi_livery_draw(fvi_rng *r, const float ground[3], fvi_livery *out)
     static const float light[][3] = {{226, 228, 230}, {206, 208, 208}, {232, 226, 210}, {188, 192, 196}};
     static const float grey[][3] = {{142, 148, 154}, {112, 118, 124}, {160, 164, 160}, {88, 92, 98}};
     static const float earth[][3] = {{96, 104, 70}, {124, 110, 78}, {168, 148, 108}, {74, 84, 66}, {92, 98, 108}};
-    static const float dark[][3] = {{52, 54, 58}, {62, 58, 54}, {44, 50, 62}};
-    static const float vivid[][3] = {{196, 44, 40}, {222, 178, 44}, {40, 82, 160}, {214, 112, 36}, {40, 120, 84}, {120, 40, 90}, {40, 150, 170}};
-    for (int tries = 0; tries < 6; tries++) {
-        const int64_t kind = fvi_rng_below(r, 10);
+    static const float vivid[][3] = {{196, 44, 40}, {222, 178, 44}, {40, 82, 160}, {214, 112, 36},
+                                     {40, 120, 84}, {120, 40, 90},  {40, 150, 170}};
+    /* Mostly light, as aircraft are; the darker and the vivid ones where the ground is darker still. */
+    for (int tries = 0; tries < 12; tries++) {
+        const int64_t kind = tries < 6 ? fvi_rng_below(r, 10) : 0;
         *out = (fvi_livery){0};
-        if (kind < 4) pick(r, light, FVI_COUNT(light), 14, out->body);
-        else if (kind < 6) pick(r, grey, FVI_COUNT(grey), 16, out->body);
-        else if (kind < 7) pick(r, earth, FVI_COUNT(earth), 14, out->body);
-        else if (kind < 8) pick(r, dark, FVI_COUNT(dark), 12, out->body);
+        if (kind < 5) pick(r, light, FVI_COUNT(light), 14, out->body);
+        else if (kind < 7) pick(r, grey, FVI_COUNT(grey), 16, out->body);
+        else if (kind < 8) pick(r, earth, FVI_COUNT(earth), 14, out->body);
         else pick(r, vivid, FVI_COUNT(vivid), 16, out->body);
-        const double d = luminance(out->body) - luminance(ground);
-        if (d > 34 || d < -34) break;
+        if (luminance(out->body) - luminance(ground) > 48) break;
     }
     float other[3];
     pick(r, grey, FVI_COUNT(grey), 16, other);

@@ -33,9 +33,13 @@ fvi_synth_item fvi_synth_item_at(const fvi_synth_set *set, int64_t index)
 fvi_scene_spec fvi_synth_spec(const fvi_synth_set *set, const fvi_synth_item *item)
 {
     const uint64_t place = (uint64_t)(item->label + 1) * 4 + (uint64_t)item->split;
-    return (fvi_scene_spec){.seed = (uint64_t)set->options.seed, .stream = fvi_rng_stream(place, (uint64_t)item->number, 0x706c616e6573u),
-                            .classes = (int)set->options.classes, .label = item->label, .most = (int)set->options.most,
-                            .noise = set->options.noise};
+    return (fvi_scene_spec){.seed = (uint64_t)set->options.seed,
+                            .stream = fvi_rng_stream(place, (uint64_t)item->number, 0x706c616e6573u),
+                            .classes = (int)set->options.classes,
+                            .label = item->label,
+                            .most = (int)set->options.most,
+                            .noise = set->options.noise,
+                            .clutter = set->options.clutter};
 }
 
 /* ---- writing one --------------------------------------------------------------------------------------------------------- */
@@ -104,8 +108,11 @@ static fv_status make_item(job *j, fvi_scene *s, int64_t index)
     uint64_t hash = fvi_hash64(s->rgb, (size_t)s->size * (size_t)s->size * 3, (uint64_t)(item.label + 1));
     for (int i = 0; i < s->n; i++) {
         const fvi_scene_box *b = &s->boxes[i];
-        const uint8_t box[10] = {(uint8_t)b->label, 0, (uint8_t)b->x0, (uint8_t)(b->x0 >> 8), (uint8_t)b->y0, (uint8_t)(b->y0 >> 8),
-                                 (uint8_t)b->x1, (uint8_t)(b->x1 >> 8), (uint8_t)b->y1, (uint8_t)(b->y1 >> 8)};
+        const uint8_t box[10] = {(uint8_t)b->label, 0,
+                                 (uint8_t)b->x0,    (uint8_t)(b->x0 >> 8),
+                                 (uint8_t)b->y0,    (uint8_t)(b->y0 >> 8),
+                                 (uint8_t)b->x1,    (uint8_t)(b->x1 >> 8),
+                                 (uint8_t)b->y1,    (uint8_t)(b->y1 >> 8)};
         hash = fvi_hash64(box, sizeof box, hash);
     }
     j->hashes[index] = hash;

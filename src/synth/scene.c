@@ -13,7 +13,8 @@ fv_status fvi_scene_open(fv_context *ctx, int size, fvi_scene *out)
     const size_t n = (size_t)size * (size_t)size;
     *out = (fvi_scene){.size = size};
     fv_status status = fvi_canvas_open(ctx, size, size, &out->canvas);
-    if (status == FV_OK && !(out->scratch = fvi_malloc(fvi_ground_scratch(size, size) * sizeof(float)))) status = fvi_nomem(ctx);
+    if (status == FV_OK && !(out->scratch = fvi_malloc(fvi_ground_scratch(size, size) * sizeof(float))))
+        status = fvi_nomem(ctx);
     if (status == FV_OK && !(out->rgb = fvi_malloc(n * 3))) status = fvi_nomem(ctx);
     if (status != FV_OK) fvi_scene_close(out);
     return status;
@@ -34,11 +35,16 @@ static double between(fvi_rng *r, double low, double high) { return low + (high 
 /* The fourth root of the extent in metres: sizes in pictures differ as in life, but less. */
 static double apparent(const fvi_plane_row *row) { return sqrt(sqrt(fvi_plane_extent(row) / 30)); }
 
-static void pose_one(fvi_rng *r, const fvi_scene_spec *spec, int index, double shadow_turn, double shadow_length, fvi_pose *pose)
+static void pose_one(fvi_rng *r, const fvi_scene_spec *spec, int index, double shadow_turn, double shadow_length,
+                     fvi_pose *pose)
 {
-    *pose = (fvi_pose){.turn = fvi_rng_uniform(r), .squeeze = between(r, 0.9, 1), .squeeze_turn = fvi_rng_uniform(r),
-                       .shadow_x = fvi_turn_cos(shadow_turn) * shadow_length, .shadow_y = fvi_turn_sin(shadow_turn) * shadow_length,
-                       .seed = spec->seed, .stream = fvi_rng_stream(spec->stream, STREAM_PLANE, (uint64_t)index)};
+    *pose = (fvi_pose){.turn = fvi_rng_uniform(r),
+                       .squeeze = between(r, 0.9, 1),
+                       .squeeze_turn = fvi_rng_uniform(r),
+                       .shadow_x = fvi_turn_cos(shadow_turn) * shadow_length,
+                       .shadow_y = fvi_turn_sin(shadow_turn) * shadow_length,
+                       .seed = spec->seed,
+                       .stream = fvi_rng_stream(spec->stream, STREAM_PLANE, (uint64_t)index)};
 }
 
 /* One aircraft that fills half to nearly all of the picture, wholly inside. */
@@ -49,7 +55,7 @@ static int place_single(fvi_rng *r, const fvi_scene_spec *spec, int size, placed
     p->label = spec->label;
     p->row = fvi_plane_row_at(spec->label);
     pose_one(r, spec, 0, turn, length, &p->pose);
-    const double fill = between(r, 0.62, 0.92) * FVI_MIN(1, 0.94 * apparent(p->row) + 0.06);
+    const double fill = between(r, 0.78, 0.97) * FVI_MIN(1, sqrt(apparent(p->row)));
     p->pose.scale = 1;
     fvi_point half = fvi_plane_size(p->row, &p->pose);
     const double widest = FVI_MAX(half.x, half.y) * 2;
@@ -87,9 +93,11 @@ static int place_several(fvi_rng *r, const fvi_scene_spec *spec, int size, place
             p->row = fvi_plane_row_at(p->label);
             pose_one(r, spec, i, turn, length, &p->pose);
             if (parked) p->pose.turn = row_turn + between(r, -0.01, 0.01) + (fvi_rng_below(r, 5) == 0 ? 0.5 : 0);
-            const double pixels = FVI_MAX(typical * apparent(p->row) * apparent(p->row) * between(r, 0.9, 1.1), FVI_MIN(20, size / 4.0));
+            const double pixels =
+                FVI_MAX(typical * apparent(p->row) * apparent(p->row) * between(r, 0.9, 1.1), FVI_MIN(20, size / 4.0));
             p->pose.scale = FVI_MIN(pixels, size * 0.8) / fvi_plane_extent(p->row);
-            p->pose.height = FVI_MAX(pixels * 0.03, 1) / p->pose.scale * (parked || fvi_rng_uniform(r) < 0.7 ? between(r, 0.7, 1.5) : between(r, 3, 9));
+            p->pose.height = FVI_MAX(pixels * 0.03, 1) / p->pose.scale *
+                             (parked || fvi_rng_uniform(r) < 0.7 ? between(r, 0.7, 1.5) : between(r, 3, 9));
             p->half = fvi_plane_size(p->row, &p->pose);
             if (p->half.x * 2 + 4 > size || p->half.y * 2 + 4 > size) continue;
             p->pose.centre.x = between(r, p->half.x + 1, size - p->half.x - 1);
@@ -99,6 +107,20 @@ static int place_several(fvi_rng *r, const fvi_scene_spec *spec, int size, place
             break;
         }
     return n;
+}
+
+/* Brings the ground nearer to its mean colour (or further away): details compete less with the aircraft. */
+static void calm(fvi_canvas *c, double clutter)
+{
+    const size_t n = (size_t)c->width * (size_t)c->height;
+    double sum[3] = {0};
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < 3; k++) sum[k] += c->rgb[3 * i + k];
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < 3; k++) {
+            const float mean = (float)(sum[k] / (double)n);
+            c->rgb[3 * i + k] = mean + (c->rgb[3 * i + k] - mean) * (float)clutter;
+        }
 }
 
 /* ---- after painting ---------------------------------------------------------------------------------------------------- */
@@ -131,7 +153,8 @@ static void colour_below(const fvi_canvas *c, const placed *p, float out[3])
 /* A thin cloud over a corner: alpha falls off from its middle. */
 static void cloud(fvi_canvas *c, fvi_rng *r)
 {
-    const double x0 = fvi_rng_uniform(r) * c->width, y0 = fvi_rng_uniform(r) * c->height, radius = between(r, 0.25, 0.6) * c->width;
+    const double x0 = fvi_rng_uniform(r) * c->width, y0 = fvi_rng_uniform(r) * c->height,
+                 radius = between(r, 0.25, 0.6) * c->width;
     const double stretch = between(r, 0.5, 1), most = between(r, 0.15, 0.45);
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
@@ -149,8 +172,9 @@ static void light(fvi_scene *s, const fvi_scene_spec *spec)
     static const float air[3] = {186, 196, 208};
     fvi_canvas *c = &s->canvas;
     fvi_rng r = fvi_rng_at(spec->seed, fvi_rng_stream(spec->stream, STREAM_LIGHT, 0));
-    const double bright = between(&r, 0.72, 1.14), contrast = between(&r, 0.82, 1.15), warm = between(&r, -0.06, 0.06), green = between(&r, -0.03, 0.03);
-    const float haze = (float)(fvi_rng_uniform(&r) < 0.3 ? between(&r, 0.05, 0.28) : 0);
+    const double bright = between(&r, 0.72, 1.14), contrast = between(&r, 0.88, 1.15), warm = between(&r, -0.06, 0.06),
+                 green = between(&r, -0.03, 0.03);
+    const float haze = (float)(fvi_rng_uniform(&r) < 0.3 ? between(&r, 0.05, 0.2) : 0);
     const float gain[3] = {(float)(bright * (1 + warm)), (float)(bright * (1 + green)), (float)(bright * (1 - warm))};
     const double fall_x = between(&r, -0.1, 0.1) / c->width, fall_y = between(&r, -0.1, 0.1) / c->height;
     if (fvi_rng_uniform(&r) < 0.12) cloud(c, &r);
@@ -206,7 +230,8 @@ void fvi_scene_draw(fvi_scene *s, const fvi_scene_spec *spec)
     const double unit = single ? s->size / 64.0 * between(&r, 0.7, 1.9) : s->size / 640.0 * between(&r, 1.6, 4);
     const int n = single ? place_single(&r, spec, s->size, all) : place_several(&r, spec, s->size, all);
     fvi_ground_paint(c, spec->seed, fvi_rng_stream(spec->stream, STREAM_GROUND, 0), unit, s->scratch);
-    if (!spec->bare && unit > 1.3) fvi_canvas_soften(c->rgb, c->width, c->height, 3, 0.12f, s->scratch);
+    calm(c, 0.6 * spec->clutter);
+    if (!spec->bare && unit > 1.3) fvi_canvas_soften(c->rgb, c->width, c->height, 3, 0.16f, s->scratch);
     const float dark = (float)between(&r, 0.25, 0.62);
     s->n = 0;
     for (int i = 0; i < n && !spec->empty; i++) {

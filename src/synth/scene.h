@@ -15,6 +15,7 @@ typedef struct fvi_scene_spec {
     int label;                   /* one aircraft of this class that fills the picture; -1: up to `most` of any class */
     int most;
     double noise;                /* factor on noise and blur; 1 is usual */
+    double clutter;              /* factor on the contrasts of the ground; 1 is usual */
     bool bare;                   /* for tests: no shadow, light, haze, cloud, blur, noise */
     bool empty;                  /* for tests: the same picture without aircraft */
 } fvi_scene_spec;

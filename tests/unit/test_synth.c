@@ -139,7 +139,12 @@ static void boxes_are_tight(void)
     CHECK(fvi_scene_open(NULL, SIZE, &with) == FV_OK && fvi_scene_open(NULL, SIZE, &without) == FV_OK);
     for (int label = 0; label < 20; label++)
         for (int i = 0; i < 6; i++) {
-            fvi_scene_spec spec = {.seed = 11, .stream = fvi_rng_stream((uint64_t)label, (uint64_t)i, 0), .classes = 20, .label = label, .bare = true};
+            fvi_scene_spec spec = {.seed = 11,
+                                   .stream = fvi_rng_stream((uint64_t)label, (uint64_t)i, 0),
+                                   .classes = 20,
+                                   .label = label,
+                                   .clutter = 1,
+                                   .bare = true};
             fvi_scene_draw(&with, &spec);
             spec.empty = true;
             fvi_scene_draw(&without, &spec);
@@ -164,7 +169,9 @@ static void several_stay_apart_and_inside(void)
     int planes = 0;
     CHECK(fvi_scene_open(NULL, SIZE, &s) == FV_OK);
     for (int i = 0; i < 12; i++) {
-        fvi_scene_draw(&s, &(fvi_scene_spec){.seed = 3, .stream = (uint64_t)i, .classes = 20, .label = -1, .most = 12, .noise = 1});
+        fvi_scene_draw(&s,
+                       &(fvi_scene_spec){
+                           .seed = 3, .stream = (uint64_t)i, .classes = 20, .label = -1, .most = 12, .noise = 1, .clutter = 1});
         CHECK(s.n >= 1 && s.n <= 12);
         planes += s.n;
         for (int a = 0; a < s.n; a++) {
@@ -250,14 +257,18 @@ static void colours_tell_nothing(void)
 static void same_pixels(void)
 {
     /* Made on x86-64 with gcc 12; a change here is a change of everybody's pictures. */
-    static const struct { int64_t format; const char *hash; } sets[] = {{FV_SYNTH_FOLDER, "@FOLDER@"}, {FV_SYNTH_YOLO, "@YOLO@"}};
+    static const struct {
+        int64_t format;
+        const char *hash;
+    } sets[] = {{FV_SYNTH_FOLDER, "@FOLDER@"}, {FV_SYNTH_YOLO, "@YOLO@"}};
     CHECK(begin_case());
     for (int i = 0; i < 2; i++)
         for (int threads = 1; threads <= 4; threads *= 2) {
             fv_synth_result r;
             fv_synth_options o;
             fv_synth_defaults(&o);
-            o.format = sets[i].format, o.classes = 20, o.per_class = 10, o.pictures = 6, o.size = i ? 320 : 48, o.seed = 5, o.threads = threads;
+            o.format = sets[i].format, o.classes = 20, o.per_class = 10, o.pictures = 6, o.size = i ? 320 : 48, o.seed = 5,
+            o.threads = threads;
             CHECK_MSG(fv_synth_planes(ctx, target, &o, true, NULL, NULL, &r) == FV_OK, "%s", fv_error_text(ctx));
             CHECK_STR(r.hash, sets[i].hash);
             CHECK_EQ(r.pictures[0] + r.pictures[1] + r.pictures[2], i ? 6 : 200);
@@ -326,10 +337,14 @@ static void layouts(void)
         CHECK_EQ(r.pictures[0], format ? 1 : 2);
         CHECK(there("classes.txt") && there("synth.json"));
         CHECK_EQ(entries(folder), 1);
-        if (format == FV_SYNTH_FOLDER) CHECK(there("train/airliner_four/00001.png") && there("val/airliner_four/00001.png") && there("test/turboprop_transport/00001.png"));
+        if (format == FV_SYNTH_FOLDER)
+            CHECK(there("train/airliner_four/00001.png") && there("val/airliner_four/00001.png") &&
+                  there("test/turboprop_transport/00001.png"));
         if (format == FV_SYNTH_VOC)
-            CHECK(there("JPEGImages/000001.png") && there("Annotations/000003.xml") && there("ImageSets/Main/train.txt") && there("ImageSets/Main/test.txt"));
-        if (format == FV_SYNTH_YOLO) CHECK(there("images/train/000001.png") && there("labels/test/000003.txt") && there("data.yaml"));
+            CHECK(there("JPEGImages/000001.png") && there("Annotations/000003.xml") && there("ImageSets/Main/train.txt") &&
+                  there("ImageSets/Main/test.txt"));
+        if (format == FV_SYNTH_YOLO)
+            CHECK(there("images/train/000001.png") && there("labels/test/000003.txt") && there("data.yaml"));
     }
     end_case();
 }
@@ -362,10 +377,18 @@ static void png_comes_back(void)
 
 static void bad_options(void)
 {
-    static const struct { const char *key, *value, *text; } bad[] = {
-        {"classes", "21", "out of range"}, {"classes", "1", "out of range"}, {"classes", "x", "whole number"}, {"size", "2049", "out of range"},
-        {"per_class", "0", "out of range"}, {"format", "yola", "did you mean \"yolo\""}, {"perclass", "3", "did you mean \"per_class\""},
-        {"seed", "-1", "out of range"}, {"test", "1", "out of range"}, {"noise", "-1", "out of range"}, {"most", "65", "out of range"}};
+    static const struct { const char *key, *value, *text;
+    } bad[] = {{"classes", "21", "out of range"},
+               {"classes", "1", "out of range"},
+               {"classes", "x", "whole number"},
+               {"size", "2049", "out of range"},
+               {"per_class", "0", "out of range"},
+               {"format", "yola", "did you mean \"yolo\""},
+               {"perclass", "3", "did you mean \"per_class\""},
+               {"seed", "-1", "out of range"},
+               {"test", "1", "out of range"},
+               {"noise", "-1", "out of range"},
+               {"most", "65", "out of range"}};
     fv_synth_options o;
     fvi_synth_set set;
     CHECK(begin_case());
