@@ -85,10 +85,20 @@ static fv_status describe_classes(own_export *o)
     return add_taken(o, "names", python_names(root));
 }
 
-/* How pictures become the input, key by key as the configuration has it; keys of other tasks are not there. */
+/* A key of the configuration as plain text, `fallback` where there is no such key. */
+static fv_status add_key(own_export *o, const char *name, const char *key, const char *fallback)
+{
+    char *text = fv_config_value(o->config, key);
+    const size_t n = text ? strlen(text) : 0;
+    if (!text) return add(o, name, fallback);
+    if (n < 2 || *text != '"') return add_taken(o, name, text);
+    char *plain = fvi_format("%.*s", (int)(n - 2), text + 1);
+    fvi_free(text);
+    return add_taken(o, name, plain);
+}
+
 static fv_status describe_pictures(own_export *o)
 {
-    static const char *const keys[][2] = {{"resize", "augment.resize"}, {"interpolation", "augment.interpolation"}, {"crop", "augment.crop"}};
     const fvi_values *v = &o->config->v;
     FVI_TRY(o->ctx, add_taken(o, "imgsz", fvi_format("[%lld, %lld]", (long long)o->e.input[1], (long long)o->e.input[2])));
     FVI_TRY(o->ctx, add(o, "channels", o->e.input[0] == 3 ? "RGB" : NULL));
@@ -96,12 +106,9 @@ static fv_status describe_pictures(own_export *o)
     FVI_TRY(o->ctx, add(o, "range", "[0, 1]"));          /* of the pixels before mean and std */
     FVI_TRY(o->ctx, add_taken(o, "mean", three(v->mean)));
     FVI_TRY(o->ctx, add_taken(o, "std", three(v->std)));
-    for (int i = 0; i < FVI_COUNT(keys); i++) {
-        char *text = fv_config_value(o->config, keys[i][1]);
-        if (text) FVI_TRY(o->ctx, add_taken(o, keys[i][0], text));
-        else if (i != 1) FVI_TRY(o->ctx, add(o, keys[i][0], "\"none\""));
-    }
-    return FV_OK;
+    FVI_TRY(o->ctx, add_key(o, "resize", "augment.resize", "none"));
+    FVI_TRY(o->ctx, add_key(o, "interpolation", "augment.interpolation", "bilinear"));
+    return add_key(o, "crop_pct", "augment.crop_pct", "1");
 }
 
 static fv_status describe(own_export *o)
@@ -134,6 +141,7 @@ static fv_status open_stored(own_export *o, const fv_export_options *options)
     o->e.trained = true;
     o->e.model = o->stored.path;
     o->e.classes = fvi_stored_classes(&o->stored, NULL);
+    if (!o->e.classes) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s holds no class names", o->stored.path);
     if (options->classes && options->classes != o->e.classes)
         return fvi_fail(o->ctx, FV_ERROR_CONFIG, "classes=%lld: %s has %lld", (long long)options->classes, o->stored.path, (long long)o->e.classes);
     const int64_t size = o->config->v.image_size, input[3] = {3, size, size};

@@ -55,7 +55,7 @@ expect name 0 "initial ones" export resnet18 input=3x64x48 classes=3 opset=13 mo
 expect default_path 0 "resnet34.onnx" export resnet34 classes=2 input=3x32x32
 expect kept 0 "" export runs/r --keep-batch-norm -o kept.onnx
 holds kept_node kept.onnx BatchNormalization
-for text in "{0: 'airplane', 1: 'auto\"mobile', 2: 'O\\'bird'" '飞机' '[0.4, 0.45, 0.5]' '[32, 32]' imgsz resize crop mean std batch_size conv1.weight; do
+for text in "{0: 'airplane', 1: 'auto\"mobile', 2: 'O\\'bird'" '飞机' '[0.4, 0.45, 0.5]' '[32, 32]' imgsz resize crop_pct mean std batch_size conv1.weight; do
     holds "metadata $text" runs/r/best.onnx "$text"
 done
 grep -qa BatchNormalization runs/r/best.onnx && { echo "folded: FAILED"; failed=1; }
@@ -85,7 +85,7 @@ names = ast.literal_eval(meta["names"])
 assert list(names.values()) == json.loads(meta["classes"]), names
 assert names[2] == "O'bird" and names[4] == "飞机" and len(names) == 10, names
 assert json.loads(meta["mean"]) == [0.4, 0.45, 0.5] and json.loads(meta["imgsz"]) == [32, 32]
-assert {"resize", "crop", "std", "range", "channels", "task", "output"} <= set(meta), meta
+assert {"resize", "crop_pct", "interpolation", "std", "range", "channels", "task", "output"} <= set(meta), meta
 print("metadata: ok")
 END
 else
