@@ -109,7 +109,7 @@ static int run(cli *c)
 static const char *const flags[] = {"overwrite", "list", "keys", NULL};
 const fv_command fv_command_synth = {
     .name = "synth",
-    .arguments = "planes -o FOLDER [format=folder|voc|yolo] [classes=8] [per_class=400] [seed=0] [key=value ...]",
+    .arguments = "planes -o FOLDER [format=folder|voc|yolo] [classes=8] [per_class=500] [seed=0] [key=value ...]",
     .about = "makes pictures of aircraft from above, to try things with",
     .help = "--keys lists all keys, --list the classes. The same keys give the same pixels on every machine.\n"
             "A folder that holds something is left alone; --overwrite replaces a set that this command made.",

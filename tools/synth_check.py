@@ -105,7 +105,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("fovea")
     p.add_argument("--train", type=int, metavar="EPOCHS")
-    p.add_argument("--per-class", type=int, default=400)
+    p.add_argument("--per-class", type=int, default=500)
     p.add_argument("--sheet")
     a = p.parse_args()
     good = True

@@ -6,35 +6,32 @@
 static const char *const formats[] = {"folder", "voc", "yolo", NULL};
 #define FIELD(name) .offset = offsetof(fv_synth_options, name)
 
+/* Defaults stand as text, which the help prints. */
 static const fvi_attr_def table[] = {
-    {"format", FVI_ATTR_ENUM, FIELD(format), .names = formats,
-     .help = "folder: class folders; voc, yolo: boxes in larger pictures", .fallback_text = "folder"},
-    {"classes", FVI_ATTR_INT, FIELD(classes), .fallback = 8, .min = 2, .max = 20, .help = "the first so many classes",
-     .fallback_text = "8", .aliases = "nc"},
-    {"per_class", FVI_ATTR_INT, FIELD(per_class), .fallback = 400, .min = 1, .max = 99999,
-     .help = "folder: pictures of each class", .fallback_text = "400"},
-    {"pictures", FVI_ATTR_INT, FIELD(pictures), .fallback = 400, .min = 1, .max = 999999, .help = "voc, yolo: pictures",
-     .fallback_text = "400"},
-    {"most", FVI_ATTR_INT, FIELD(most), .fallback = 8, .min = 1, .max = FVI_SCENE_MOST,
-     .help = "voc, yolo: at most so many aircraft in a picture", .fallback_text = "8"},
-    {"size", FVI_ATTR_INT, FIELD(size), .fallback = 0, .min = 0, .max = 2048,
-     .help = "side of the pictures in pixels, 16 or more; 0: 64, or 640 for voc and yolo", .fallback_text = "0",
-     .aliases = "image_size imgsz"},
-    {"val", FVI_ATTR_FLOAT, FIELD(val), .fallback = 0.1, .min = 0, .max = 0.9, .help = "share of the validation pictures",
-     .fallback_text = "0.1"},
-    {"test", FVI_ATTR_FLOAT, FIELD(test), .fallback = 0.2, .min = 0, .max = 0.9, .help = "share of the test pictures",
-     .fallback_text = "0.2"},
-    {"noise", FVI_ATTR_FLOAT, FIELD(noise), .fallback = 1, .min = 0, .max = 4, .help = "factor on sensor noise and blur",
-     .fallback_text = "1"},
-    {"clutter", FVI_ATTR_FLOAT, FIELD(clutter), .fallback = 1, .min = 0, .max = 2,
-     .help = "factor on the contrasts of the ground", .fallback_text = "1"},
-    {"seed", FVI_ATTR_INT, FIELD(seed), .fallback = 0, .min = 0, .max = 9007199254740992.0,
-     .help = "other pictures of the same kind", .fallback_text = "0"},
-    {"threads", FVI_ATTR_INT, FIELD(threads), .fallback = 0, .min = 0, .max = 1024,
-     .help = "0: all cores; the pictures do not depend on it", .fallback_text = "0", .aliases = "workers"},
+    {"format", FVI_ATTR_ENUM, FIELD(format), .names = formats, .fallback_text = "folder",
+     .help = "folder: class folders; voc, yolo: boxes in larger pictures"},
+    {"classes", FVI_ATTR_INT, FIELD(classes), .fallback_text = "8", .min = 2, .max = 20, .aliases = "nc",
+     .help = "the first so many classes"},
+    {"per_class", FVI_ATTR_INT, FIELD(per_class), .fallback_text = "500", .min = 1, .max = 99999,
+     .help = "folder: pictures of each class"},
+    {"pictures", FVI_ATTR_INT, FIELD(pictures), .fallback_text = "400", .min = 1, .max = 999999, .help = "voc, yolo: pictures"},
+    {"most", FVI_ATTR_INT, FIELD(most), .fallback_text = "8", .min = 1, .max = FVI_SCENE_MOST,
+     .help = "voc, yolo: at most so many aircraft in a picture"},
+    {"size", FVI_ATTR_INT, FIELD(size), .fallback_text = "0", .min = 0, .max = 2048, .aliases = "image_size imgsz",
+     .help = "side of the pictures in pixels, 16 or more; 0: 64, or 640 for voc and yolo"},
+    {"val", FVI_ATTR_FLOAT, FIELD(val), .fallback_text = "0.1", .min = 0, .max = 0.9,
+     .help = "share of the validation pictures"},
+    {"test", FVI_ATTR_FLOAT, FIELD(test), .fallback_text = "0.2", .min = 0, .max = 0.9, .help = "share of the test pictures"},
+    {"noise", FVI_ATTR_FLOAT, FIELD(noise), .fallback_text = "1", .min = 0, .max = 4,
+     .help = "factor on sensor noise and blur"},
+    {"clutter", FVI_ATTR_FLOAT, FIELD(clutter), .fallback_text = "1", .min = 0, .max = 2,
+     .help = "factor on the contrasts of the ground"},
+    {"seed", FVI_ATTR_INT, FIELD(seed), .fallback_text = "0", .min = 0, .max = 9007199254740992.0,
+     .help = "other pictures of the same kind"},
+    {"threads", FVI_ATTR_INT, FIELD(threads), .fallback_text = "0", .min = 0, .max = 1024, .aliases = "workers",
+     .help = "0: all cores; the pictures do not depend on it"},
     FVI_ATTR_END};
 
-/* What the defaults are as numbers: `fallback_text` is there for the help. */
 void fv_synth_defaults(fv_synth_options *o) { fvi_attr_defaults(table, o); }
 
 const char *fv_synth_key(int i, const char **help, const char **fallback)

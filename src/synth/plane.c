@@ -446,7 +446,7 @@ void fvi_livery_draw(fvi_rng *r, const float ground[3], fvi_livery *out)
         else if (kind < 7) pick(r, grey, FVI_COUNT(grey), 16, out->body);
         else if (kind < 8) pick(r, earth, FVI_COUNT(earth), 14, out->body);
         else pick(r, vivid, FVI_COUNT(vivid), 16, out->body);
-        if (luminance(out->body) - luminance(ground) > 48) break;
+        if (luminance(out->body) - luminance(ground) > 56) break;
     }
     float other[3];
     pick(r, grey, FVI_COUNT(grey), 16, other);

@@ -55,7 +55,7 @@ static int place_single(fvi_rng *r, const fvi_scene_spec *spec, int size, placed
     p->label = spec->label;
     p->row = fvi_plane_row_at(spec->label);
     pose_one(r, spec, 0, turn, length, &p->pose);
-    const double fill = between(r, 0.78, 0.97) * FVI_MIN(1, sqrt(apparent(p->row)));
+    const double fill = between(r, 0.8, 0.97) * FVI_MIN(1, sqrt(apparent(p->row)));
     p->pose.scale = 1;
     fvi_point half = fvi_plane_size(p->row, &p->pose);
     const double widest = FVI_MAX(half.x, half.y) * 2;
@@ -188,7 +188,7 @@ static void light(fvi_scene *s, const fvi_scene_spec *spec)
             }
         }
     const int passes = 1 + (int)fvi_rng_below(&r, 3);
-    const float share = (float)(between(&r, 0.05, 0.22) * FVI_MIN(spec->noise, 1.1));
+    const float share = (float)(between(&r, 0.05, 0.19) * FVI_MIN(spec->noise, 1.1));
     for (int i = 0; i < passes && share > 0; i++) fvi_canvas_soften(c->rgb, c->width, c->height, 3, share, s->scratch);
 }
 
@@ -230,7 +230,7 @@ void fvi_scene_draw(fvi_scene *s, const fvi_scene_spec *spec)
     const double unit = single ? s->size / 64.0 * between(&r, 0.7, 1.9) : s->size / 640.0 * between(&r, 1.6, 4);
     const int n = single ? place_single(&r, spec, s->size, all) : place_several(&r, spec, s->size, all);
     fvi_ground_paint(c, spec->seed, fvi_rng_stream(spec->stream, STREAM_GROUND, 0), unit, s->scratch);
-    calm(c, 0.6 * spec->clutter);
+    calm(c, 0.5 * spec->clutter);
     if (!spec->bare && unit > 1.3) fvi_canvas_soften(c->rgb, c->width, c->height, 3, 0.16f, s->scratch);
     const float dark = (float)between(&r, 0.25, 0.62);
     s->n = 0;

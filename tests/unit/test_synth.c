@@ -188,7 +188,7 @@ static void several_stay_apart_and_inside(void)
     fvi_scene_close(&s);
 }
 
-/* ---- colours tell nothing -------------------------------------------------------------------------------------------------- */
+/* ---- colours tell nothing ----------------------------------------------------------------------------------------------- */
 
 enum { LABELS = 8, BINS = 512, TRAIN = 110, TEST = 50 };
 
@@ -252,7 +252,7 @@ static void colours_tell_nothing(void)
     CHECK_MSG(best < 1.0 / LABELS + 0.15, "colours alone give %.3f", best);
 }
 
-/* ---- the same everywhere --------------------------------------------------------------------------------------------------- */
+/* ---- the same everywhere ------------------------------------------------------------------------------------------------ */
 
 static void same_pixels(void)
 {
@@ -299,7 +299,7 @@ static void pictures_do_not_move(void)
     }
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------------------------------------- */
 
 static void annotations(void)
 {
@@ -373,7 +373,7 @@ static void png_comes_back(void)
     CHECK(fvi_png_encode(NULL, pixels, 0, 3, 3, &png, &bytes) == FV_ERROR_INVALID);
 }
 
-/* ---- what goes wrong ---------------------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong ---------------------------------------------------------------------------------------------------- */
 
 static void bad_options(void)
 {
@@ -402,7 +402,7 @@ static void bad_options(void)
     CHECK_HAS(fv_error_message(ctx), "16 .. 2048");
     o.size = 64, o.val = 0.5, o.test = 0.5;
     CHECK(fvi_synth_check(ctx, &o, &set) == FV_ERROR_CONFIG);
-    CHECK_HAS(fv_error_message(ctx), "leave 0 of 400");
+    CHECK_HAS(fv_error_message(ctx), "leave 0 of 500");
     end_case();
 }
 
