@@ -82,7 +82,7 @@ static int run(cli *c)
     if (!settings) return cli_report(c, FV_ERROR_NOMEM);
     for (int i = 0; i < c->n_settings; i++)
         if (strncmp(c->settings[i], "split=", 6)) settings[n++] = c->settings[i];
-    fv_evaluate_options o = {.model = c->words[0], .settings = settings, .n_settings = n, .train_split = !strcmp(split, "train")};
+    fv_evaluate_options o = {.model = c->words[0], .settings = settings, .n_settings = n, .split = split};
     fv_status status = fv_evaluate(c->ctx, &o, &e);
     if (status == FV_OK && c->json) print_json(e, split);
     else if (status == FV_OK) print_text(e);

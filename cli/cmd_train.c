@@ -151,7 +151,7 @@ static void print_json(const fv_train_progress *p)
         printf("%s\"%s\": ", i ? ", " : "", p->metrics[i].name);
         cli_json_number(stdout, p->metrics[i].value);
     }
-    printf("}, \"seconds\": ");
+    printf("}, \"bad_files\": %lld, \"seconds\": ", (long long)p->bad_files);
     cli_json_number(stdout, p->seconds);
     printf(", \"data_wait\": ");
     cli_json_number(stdout, p->data_wait);
@@ -171,6 +171,9 @@ static void show_end(view *v, const fv_train_progress *p, bool was_finished)
     } else {
         snprintf(text, sizeof text, "done; weights in %s/checkpoints", p->run);
     }
+    say(v, text);
+    if (!p->bad_files) return;
+    snprintf(text, sizeof text, "%lld pictures could not be read and were skipped: %s/bad_files.csv", (long long)p->bad_files, p->run);
     say(v, text);
 }
 

@@ -55,6 +55,7 @@ typedef struct fv_train_progress {
     const char *run, *model, *data;            /* folder; name; what is trained on, in words */
     int64_t parameters, trainable, foretold_bytes;
     int64_t train_samples, val_samples;
+    int64_t bad_files;           /* pictures that could not be read and were skipped (data.on_bad_file=skip) */
     int threads;
     bool amp, finished;          /* finished: there was nothing to do any more */
     const char *path;            /* FV_TRAIN_SAVED: the file */
@@ -107,6 +108,7 @@ typedef struct fv_evaluate_options {
     const char *const *settings; /* "data=DIR", "batch_size=100", "threads=2" */
     int n_settings;
     bool train_split;            /* the training data instead of the validation data */
+    const char *split;           /* train, val or test; NULL: test, where there is one, else val */
 } fv_evaluate_options;
 
 /* Metrics are those of scikit-learn over all classes of the model, from summed counts; a figure with nothing in its
@@ -116,7 +118,7 @@ typedef struct fv_class_report { const char *name; int64_t support; double preci
 typedef struct fv_mistake { const char *name; int64_t id, truth, predicted; double probability, truth_probability, loss; } fv_mistake;
 typedef struct fv_evaluation {
     const char *model, *data;    /* which file; which data */
-    int64_t samples, of;         /* evaluated so many of so many */
+    int64_t samples, of;         /* evaluated so many of so many: the others could not be read */
     double loss, accuracy, top5, macro_f1;
     const fv_metric *metrics;    /* all of them by name: acc, top5, f1, f1_weighted, precision ... */
     int n_metrics;
@@ -131,6 +133,11 @@ typedef struct fv_evaluation {
 } fv_evaluation;
 FV_API fv_status fv_evaluate(fv_context *ctx, const fv_evaluate_options *o, fv_evaluation **out) FV_CHECKED;
 FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allowed */
+
+/* ---- data ---- */
+
+/* fv_data_check of the data that configuration settings name ("data=DIR", "data.split.val=0.1"). */
+FV_API fv_status fv_data_check_settings(fv_context *ctx, int n_settings, const char *const *settings, fv_data_report **out) FV_CHECKED;
 
 /* ---- the machine ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CIFAR-10 binary batches: records of one label byte and 3 x 32 x 32 pixel bytes (planes R, G, B). A file may hold any
- * number of records. Files are mapped, nothing is copied; every label is checked when the source is opened. */
+/* CIFAR-10 and CIFAR-100 binary batches: records of one label byte (CIFAR-100: coarse, then fine) and 3 x 32 x 32 pixel
+ * bytes (planes R, G, B). A file may hold any number of records. Files are mapped, nothing is copied; every label is
+ * checked when the source is opened. */
 #include "base/file.h"
 #include "data/data.h"
 
@@ -9,20 +10,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, RECORD = 1 + PIXELS, CLASSES = 10 };
+enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, MOST_CLASSES = 100 };
 
-#define REMEDY "; get cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html and unpack it there"
+#define REMEDY "; get %s from https://www.cs.toronto.edu/~kriz/cifar.html and unpack it there"
+
+typedef struct variant {
+    const char *title, *archive, *folder, *names;
+    const char *wanted[2];               /* files: test, train */
+    int labels, at, classes;             /* label bytes of a record; which one counts; its range */
+} variant;
+
+static const variant variants[] = {
+    {"CIFAR-10", "cifar-10-binary.tar.gz", "cifar-10-batches-bin", "batches.meta.txt", {"test_batch.bin", "data_batch_*.bin"}, 1, 0, 10},
+    {"CIFAR-100", "cifar-100-binary.tar.gz", "cifar-100-binary", "fine_label_names.txt", {"test.bin", "train.bin"}, 2, 1, 100},
+    {"CIFAR-100", "cifar-100-binary.tar.gz", "cifar-100-binary", "coarse_label_names.txt", {"test.bin", "train.bin"}, 2, 0, 20},
+};
 
 typedef struct cifar_file { char *name; fvi_map map; int64_t records; } cifar_file;
 
 typedef struct cifar {
     fv_source source;
+    const variant *v;
+    size_t record;                       /* bytes */
     cifar_file *files;
     int n_files;
-    char *names[CLASSES + 1];
+    char *names[MOST_CLASSES + 1];
 } cifar;
 
-static const char *const default_names[CLASSES] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+static const char *const default_names[10] = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
 
 static void cifar_destroy(fv_source *s)
 {
@@ -31,7 +46,7 @@ static void cifar_destroy(fv_source *s)
         fvi_file_unmap(&c->files[i].map);
         fvi_free(c->files[i].name);
     }
-    for (int i = 0; i < CLASSES; i++) fvi_free(c->names[i]);
+    for (int i = 0; i < MOST_CLASSES; i++) fvi_free(c->names[i]);
     fvi_free(c->files);
     fvi_free(c);
 }
@@ -49,10 +64,12 @@ static fv_status cifar_get(const fv_source *s, fv_context *ctx, int64_t index, f
 {
     int64_t record;
     if (index < 0 || index >= s->count) return fvi_fail(ctx, FV_ERROR_INVALID, "sample %lld of %lld", (long long)index, (long long)s->count);
-    const cifar_file *f = locate(s->user, index, &record);
+    const cifar *c = s->user;
+    const cifar_file *f = locate(c, index, &record);
+    const uint8_t *p = f->map.data + (size_t)record * c->record;
     FVI_TRY(ctx, fv_image_resize(ctx, image, SIDE, SIDE));
-    memcpy(image->pixels, f->map.data + record * RECORD + 1, PIXELS);
-    *label = f->map.data[record * RECORD];
+    memcpy(image->pixels, p + c->v->labels, PIXELS);
+    *label = p[c->v->at];
     return FV_OK;
 }
 
@@ -63,17 +80,20 @@ static void cifar_name(const fv_source *s, int64_t index, char *text, size_t cap
     snprintf(text, capacity, "%s, record %lld", fvi_path_base(f->name), (long long)record);
 }
 
-static fv_status open_file(fv_context *ctx, cifar_file *f)
+static fv_status open_file(fv_context *ctx, const cifar *c, cifar_file *f)
 {
+    const variant *v = c->v;
     FVI_TRY(ctx, fvi_file_map(ctx, f->name, &f->map));
-    if (f->map.bytes == 0 || f->map.bytes % RECORD)
-        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %zu bytes is not a whole number of CIFAR-10 records of %d bytes: truncated, or the Python version" REMEDY,
-                        f->name, f->map.bytes, RECORD);
-    f->records = (int64_t)(f->map.bytes / RECORD);
-    for (int64_t i = 0; i < f->records; i++)
-        if (f->map.data[i * RECORD] >= CLASSES)
-            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: record %lld has label %d, CIFAR-10 labels are 0 to 9: not CIFAR-10, or damaged" REMEDY,
-                            f->name, (long long)i, f->map.data[i * RECORD]);
+    if (f->map.bytes == 0 || f->map.bytes % c->record)
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %zu bytes is not a whole number of %s records of %zu bytes: truncated, or the Python version" REMEDY,
+                        f->name, f->map.bytes, v->title, c->record, v->archive);
+    f->records = (int64_t)(f->map.bytes / c->record);
+    for (int64_t i = 0; i < f->records; i++) {
+        int label = f->map.data[(size_t)i * c->record + (size_t)v->at];
+        if (label >= v->classes)
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: record %lld has label %d, %s labels are 0 to %d: not %s, or damaged" REMEDY, f->name, (long long)i,
+                            label, v->title, v->classes - 1, v->title, v->archive);
+    }
     return FV_OK;
 }
 
@@ -92,7 +112,7 @@ static fv_status list_files(fv_context *ctx, cifar *c, const char *folder, bool 
     DIR *dir = opendir(folder);
     if (!dir) return errno == EACCES ? fvi_fail(ctx, FV_ERROR_IO, "%s: %s", folder, strerror(errno)) : FV_OK;
     for (struct dirent *e; (e = readdir(dir));) {
-        if (!fvi_glob(train ? "data_batch_*.bin" : "test_batch.bin", e->d_name)) continue;
+        if (!fvi_glob(c->v->wanted[train], e->d_name)) continue;
         cifar_file f = {.name = fvi_path_join(folder, e->d_name)};
         if (!f.name || (c->n_files == capacity && !fvi_grow((void **)&c->files, &capacity, sizeof f))) {
             fvi_free(f.name);
@@ -106,30 +126,31 @@ static fv_status list_files(fv_context *ctx, cifar *c, const char *folder, bool 
     return status;
 }
 
-/* batches.meta.txt: a name a line. Absent: the known names. */
+/* The names file: a name a line. Absent: the known names of CIFAR-10, numbers for CIFAR-100. */
 static fv_status read_names(fv_context *ctx, cifar *c, const char *folder)
 {
     fv_status status = FV_OK;
-    char *text = NULL, *path = fvi_path_join(folder, "batches.meta.txt");
+    char *text = NULL, *path = fvi_path_join(folder, c->v->names);
     if (!path) return fvi_nomem(ctx);
-    int n = 0;
+    int n = 0, classes = c->v->classes;
     if (fvi_file_exists(path)) {
         size_t bytes;
         FVI_TRY_DONE(ctx, status, fvi_file_read(ctx, path, 1 << 16, &text, &bytes));
         char *next = text;
         for (char *line; (line = strsep(&next, "\r\n"));) {
             if (!*line) continue;
-            if (n == CLASSES || !(c->names[n++] = fvi_strdup(line))) {
-                status = n == CLASSES ? fvi_fail(ctx, FV_ERROR_FORMAT, "%s: more than %d class names", path, CLASSES) : fvi_nomem(ctx);
+            if (n == classes || !(c->names[n++] = fvi_strdup(line))) {
+                status = n == classes ? fvi_fail(ctx, FV_ERROR_FORMAT, "%s: more than %d class names", path, classes) : fvi_nomem(ctx);
                 goto done;
             }
         }
-        if (n && n < CLASSES) {
-            status = fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %d class names, expected %d", path, n, CLASSES);
+        if (n && n < classes) {
+            status = fvi_fail(ctx, FV_ERROR_FORMAT, "%s: %d class names, expected %d", path, n, classes);
             goto done;
         }
     }
-    for (; n < CLASSES; n++)
+    if (!n && classes != FVI_COUNT(default_names)) c->source.class_names = NULL;
+    for (; n < FVI_COUNT(default_names); n++)
         if (!(c->names[n] = fvi_strdup(default_names[n]))) {
             status = fvi_nomem(ctx);
             goto done;
@@ -140,11 +161,11 @@ done:
     return status;
 }
 
-fv_status fv_source_cifar10(fv_context *ctx, const char *root, bool train, fv_source **out)
+static fv_status open_source(fv_context *ctx, const char *root, const variant *v, bool train, fv_source **out)
 {
     fv_status status = FV_OK;
-    const char *wanted = train ? "data_batch_*.bin" : "test_batch.bin";
-    char *below = fvi_path_join(root, "cifar-10-batches-bin");
+    const char *wanted = v->wanted[train];
+    char *below = fvi_path_join(root, v->folder);
     cifar *c = fvi_calloc(1, sizeof *c);
     *out = NULL;
     if (!below || !c) {
@@ -152,10 +173,12 @@ fv_status fv_source_cifar10(fv_context *ctx, const char *root, bool train, fv_so
         fvi_free(c);
         return fvi_nomem(ctx);
     }
-    c->source = (fv_source){.classes = CLASSES, .class_names = (const char *const *)c->names, .user = c,
+    c->v = v;
+    c->record = (size_t)v->labels + PIXELS;
+    c->source = (fv_source){.classes = v->classes, .class_names = (const char *const *)c->names, .user = c,
                             .get = cifar_get, .name = cifar_name, .destroy = cifar_destroy};
     if (!fvi_is_dir(root)) {
-        status = fvi_fail(ctx, FV_ERROR_IO, "data.root: folder %s does not exist; give data=DIR, the folder with %s" REMEDY, root, wanted);
+        status = fvi_fail(ctx, FV_ERROR_IO, "data.root: folder %s does not exist; give data=DIR, the folder with %s" REMEDY, root, wanted, v->archive);
         goto done;
     }
     const char *folder = root;
@@ -165,11 +188,11 @@ fv_status fv_source_cifar10(fv_context *ctx, const char *root, bool train, fv_so
         FVI_TRY_DONE(ctx, status, list_files(ctx, c, folder, train));
     }
     if (!c->n_files) {
-        status = fvi_fail(ctx, FV_ERROR_IO, "no %s in %s nor in its sub-folder cifar-10-batches-bin" REMEDY, wanted, root);
+        status = fvi_fail(ctx, FV_ERROR_IO, "no %s in %s nor in its sub-folder %s" REMEDY, wanted, root, v->folder, v->archive);
         goto done;
     }
     for (int i = 0; i < c->n_files; i++) {
-        FVI_TRY_DONE(ctx, status, open_file(ctx, &c->files[i]));
+        FVI_TRY_DONE(ctx, status, open_file(ctx, c, &c->files[i]));
         c->source.count += c->files[i].records;
     }
     FVI_TRY_DONE(ctx, status, read_names(ctx, c, folder));
@@ -179,4 +202,14 @@ done:
     if (c) cifar_destroy(&c->source);
     fvi_free(below);
     return status;
+}
+
+fv_status fv_source_cifar10(fv_context *ctx, const char *root, bool train, fv_source **out)
+{
+    return open_source(ctx, root, &variants[0], train, out);
+}
+
+fv_status fv_source_cifar100(fv_context *ctx, const char *root, bool train, bool coarse, fv_source **out)
+{
+    return open_source(ctx, root, &variants[coarse ? 2 : 1], train, out);
 }

@@ -11,8 +11,20 @@
 #define FVI_MAX_PIXELS 100000000
 
 /* Random numbers of the data floor come from stream (epoch, sample, purpose) of the run's seed. Numbers are stable. */
-typedef enum fvi_purpose { FVI_PURPOSE_SHUFFLE = 1, FVI_PURPOSE_PAD_CROP = 2, FVI_PURPOSE_FLIP = 3 } fvi_purpose;
+typedef enum fvi_purpose {
+    FVI_PURPOSE_SHUFFLE = 1, FVI_PURPOSE_PAD_CROP = 2, FVI_PURPOSE_FLIP = 3, FVI_PURPOSE_CROP = 4, FVI_PURPOSE_JITTER = 5, FVI_PURPOSE_SPLIT = 6,
+    FVI_PURPOSE_VERTICAL_FLIP = 7
+} fvi_purpose;
 
 void fvi_source_name(const fv_source *s, int64_t index, char *text, size_t capacity);
+/* A name as it can be shown: control characters and what is not UTF-8 as \n, \x1b; cut at a whole character. */
+void fvi_show_name(const char *name, char *text, size_t capacity);
+/* Reads a whole file of at most 1 GiB into the buffer. */
+FV_CHECKED fv_status fvi_read_bytes(fv_context *ctx, const char *path, fv_bytes *out);
+/* At most `room` bytes of its beginning; -1 when it cannot be read. */
+int64_t fvi_read_head(const char *path, void *out, size_t room);
+#define FVI_PATH_ROOM 8192
+/* "a/b", or b where it is absolute; false when it is longer than any path may be. */
+bool fvi_path_in(char out[FVI_PATH_ROOM], const char *a, const char *b);
 
 #endif

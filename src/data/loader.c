@@ -4,6 +4,7 @@
  * for exactly the next slot; asking for a batch gives the one before back to the workers. */
 #include "data/loader.h"
 #include "base/thread.h"
+#include "data/cache.h"
 
 #include <stdio.h>
 
@@ -18,7 +19,7 @@ typedef struct worker {
     struct fvi_loader *loader;
     pthread_t thread;
     fv_context *ctx;                     /* its own: contexts are not shared between threads */
-    fv_image image;
+    fvi_workspace space;
 } worker;
 
 struct fvi_loader {
@@ -37,6 +38,10 @@ struct fvi_loader {
     int64_t *order;                      /* permutation of order_epoch */
     int64_t order_epoch;
     double waited;
+    fvi_cache *cache;
+    struct { fvi_bad_sample *items; int count, capacity; } bad;          /* under the lock */
+    int shown;                           /* of them, logged */
+    int64_t forgiven;
 };
 
 int64_t fvi_loader_batches(const fvi_loader_options *o)
@@ -58,7 +63,10 @@ static int ring_slots(const fvi_loader_options *o)
 
 size_t fvi_loader_bytes(const fvi_loader_options *o)
 {
-    return (size_t)ring_slots(o) * (size_t)o->batch_size * (image_floats(o) * sizeof(float) + 2 * sizeof(int64_t));
+    /* What the cache will hold is a guess where whole pictures are kept: photos of half a megapixel. */
+    size_t picture = o->random && fvi_augment_moves(&o->augment) ? (size_t)3 << 19 : image_floats(o);
+    size_t cache = FVI_MIN(o->cache_bytes, (size_t)o->source->count * picture);
+    return (size_t)ring_slots(o) * (size_t)o->batch_size * (image_floats(o) * sizeof(float) + 2 * sizeof(int64_t)) + cache;
 }
 
 static fv_status batch_alloc(fv_context *ctx, const fvi_loader_options *o, fvi_batch *b)
@@ -114,26 +122,100 @@ static void take(fvi_loader *l, fvi_batch *b)
     }
 }
 
-static fv_status fill_sample(const fvi_loader *l, worker *w, fvi_batch *b, int64_t i)
+/* ---- one sample -------------------------------------------------------------------------------------------------------- */
+
+/* To w->space.sized, from the cache, the file or the source. */
+static fv_status size_sample(fvi_loader *l, worker *w, const fvi_draw *d, int64_t *label)
 {
     const fv_source *s = l->o.source;
-    FVI_TRY(w->ctx, s->get(s, w->ctx, b->ids[i], &w->image, &b->labels[i]));
-    if (b->labels[i] < 0 || b->labels[i] >= s->classes)
-        return fvi_fail(w->ctx, FV_ERROR_FORMAT, "label %lld, there are %lld classes", (long long)b->labels[i], (long long)s->classes);
-    return fvi_augment_apply(&l->o.augment, w->ctx, &w->image, l->o.random, l->o.seed, b->epoch, b->ids[i],
-                             b->images + (size_t)i * image_floats(&l->o));
+    const fvi_augment *a = &l->o.augment;
+    fvi_workspace *space = &w->space;
+    char name[256];
+    bool moves = d->random && fvi_augment_moves(a);      /* then the whole picture is kept, else what becomes of it */
+    fvi_cache *cache = moves && a->jpeg_scale ? NULL : l->cache;
+    space->warnings = 0;
+    if (cache && fvi_cache_get(cache, d->sample, moves ? &space->whole : &space->sized, label))
+        return moves ? fvi_augment_size(a, w->ctx, space, d) : FV_OK;
+    if (s->encoded) {
+        FVI_TRY(w->ctx, s->encoded(s, w->ctx, d->sample, &space->bytes, label));
+        fvi_source_name(s, d->sample, name, sizeof name);
+        FVI_TRY(w->ctx, fvi_augment_decode(a, w->ctx, space, name, space->bytes.data, space->bytes.size, d));
+    } else {
+        FVI_TRY(w->ctx, s->get(s, w->ctx, d->sample, &space->planes, label));
+        FVI_TRY(w->ctx, fvi_augment_planes(w->ctx, space, &space->planes));
+        FVI_TRY(w->ctx, fvi_augment_size(a, w->ctx, space, d));
+    }
+    if (cache) fvi_cache_put(cache, d->sample, moves ? &space->whole : &space->sized, *label);
+    return FV_OK;
 }
 
-static fv_status fill(const fvi_loader *l, worker *w, fvi_batch *b)
+static fv_status fill_sample(fvi_loader *l, worker *w, int64_t id, fvi_batch *b, int64_t i)
 {
+    const fv_source *s = l->o.source;
+    const fvi_draw draw = {l->o.random, l->o.seed, b->epoch, id};
+    fv_status status = size_sample(l, w, &draw, &b->labels[i]);
+    if (status == FV_OK && (b->labels[i] < 0 || b->labels[i] >= s->classes))
+        status = fvi_fail(w->ctx, FV_ERROR_FORMAT, "label %lld, there are %lld classes", (long long)b->labels[i], (long long)s->classes);
+    if (status != FV_OK) {
+        char name[256];
+        fvi_source_name(s, id, name, sizeof name);
+        if (!strstr(fv_error_message(w->ctx), name)) fvi_error_prefix(w->ctx, "%s: ", name);
+        return status;
+    }
+    b->ids[i] = id;
+    fvi_augment_finish(&l->o.augment, &draw, &w->space.sized, b->images + (size_t)i * image_floats(&l->o));
+    return FV_OK;
+}
+
+static bool is_bad(fv_status status)
+{
+    return status == FV_ERROR_FORMAT || status == FV_ERROR_IO || status == FV_ERROR_UNSUPPORTED;
+}
+
+/* Once for each sample; without memory for the note the sample is skipped all the same. */
+static void note_bad(fvi_loader *l, worker *w, int64_t id)
+{
+    pthread_mutex_lock(&l->lock);
+    bool known = false;
+    for (int i = 0; i < l->bad.count && !known; i++) known = l->bad.items[i].id == id;
+    fvi_bad_sample note = {id, known ? NULL : fvi_strdup(fv_error_message(w->ctx))};
+    if (!known && (!note.reason || !FVI_PUSH(&l->bad, note))) fvi_free(note.reason);
+    pthread_mutex_unlock(&l->lock);
+    fvi_error_clear(w->ctx);
+}
+
+static fv_status fill(fvi_loader *l, worker *w, fvi_batch *b)
+{
+    const fv_source *s = l->o.source;
+    int64_t kept = 0, forgiven = 0;
+    b->dropped = 0;
     for (int64_t i = 0; i < b->n; i++) {
-        fv_status status = fill_sample(l, w, b, i);
-        if (status != FV_OK) {
-            char name[256];
-            fvi_source_name(l->o.source, b->ids[i], name, sizeof name);
-            fvi_error_prefix(w->ctx, "%s: ", name);
+        int64_t id = b->ids[i], tries = 0;
+        fv_status status = fill_sample(l, w, id, b, kept);
+        for (; l->o.skip_bad && is_bad(status) && tries < s->count; tries++) {
+            note_bad(l, w, id);
+            if (!l->o.shuffle) break;
+            id = (id + 1) % s->count;
+            status = fill_sample(l, w, id, b, kept);
+        }
+        if (status == FV_OK) {
+            kept++;
+            forgiven += w->space.warnings > 0;
+        } else if (l->o.skip_bad && is_bad(status) && !l->o.shuffle) {
+            b->dropped++;
+        } else if (l->o.skip_bad && is_bad(status)) {
+            return fvi_fail(w->ctx, FV_ERROR_FORMAT, "none of the %lld pictures can be read", (long long)s->count);
+        } else {
+            if (is_bad(status) && s->encoded)
+                return fvi_fail(w->ctx, status, "%s; data.on_bad_file=skip goes on without such pictures", fv_error_message(w->ctx));
             return status;
         }
+    }
+    b->n = kept;
+    if (forgiven) {
+        pthread_mutex_lock(&l->lock);
+        l->forgiven += forgiven;
+        pthread_mutex_unlock(&l->lock);
     }
     return FV_OK;
 }
@@ -216,6 +298,7 @@ fv_status fvi_loader_create(fv_context *ctx, const fvi_loader_options *o, fvi_lo
         goto done;
     }
     for (int i = 0; i < l->n_slots; i++) FVI_TRY_DONE(ctx, status, batch_alloc(ctx, o, &l->slots[i].batch));
+    if (o->cache_bytes) FVI_TRY_DONE(ctx, status, fvi_cache_create(ctx, o->source->count, o->cache_bytes, &l->cache));
     if (o->workers > 0) FVI_TRY_DONE(ctx, status, start_workers(l));
     *out = l;
     l = NULL;
@@ -234,14 +317,17 @@ void fvi_loader_destroy(fvi_loader *l)
     for (int i = 0; i < l->n_started; i++) {
         pthread_join(l->workers[i].thread, NULL);
         fv_context_destroy(l->workers[i].ctx);
-        fv_image_free(&l->workers[i].image);
+        fvi_workspace_free(&l->workers[i].space);
     }
     for (int i = 0; l->slots && i < l->n_slots; i++) {
         fvi_batch_free(&l->slots[i].batch);
         fvi_free(l->slots[i].message);
     }
     fv_context_destroy(l->in_line.ctx);
-    fv_image_free(&l->in_line.image);
+    fvi_workspace_free(&l->in_line.space);
+    fvi_cache_destroy(l->cache);
+    for (int i = 0; i < l->bad.count; i++) fvi_free(l->bad.items[i].reason);
+    fvi_free(l->bad.items);
     pthread_cond_destroy(&l->filled);
     pthread_cond_destroy(&l->freed);
     pthread_mutex_destroy(&l->lock);
@@ -267,6 +353,26 @@ static slot *await(fvi_loader *l)
     return s;
 }
 
+/* Names each bad sample once. */
+static void show_bad(fvi_loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    for (; l->shown < l->bad.count; l->shown++)
+        fvi_log(l->ctx, FV_LOG_WARN, "skipped %s (%d so far)", l->bad.items[l->shown].reason, l->shown + 1);
+    pthread_mutex_unlock(&l->lock);
+}
+
+int64_t fvi_loader_bad(const fvi_loader *l, const fvi_bad_sample **out)
+{
+    *out = l->bad.items;
+    return l->shown;
+}
+
+int64_t fvi_loader_forgiven(const fvi_loader *l)
+{
+    return l->forgiven;
+}
+
 fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out)
 {
     double begin = fvi_seconds();
@@ -281,6 +387,7 @@ fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out)
         fvi_error_clear(l->in_line.ctx);
     }
     l->waited += fvi_seconds() - begin;
+    show_bad(l);
     if (s->status != FV_OK) {
         fv_status status = fvi_fail(l->ctx, s->status, "%s", s->message ? s->message : fv_status_text(s->status));
         fvi_free(s->message);
@@ -304,7 +411,7 @@ fv_status fvi_loader_again(fvi_loader *l, int64_t epoch, int64_t index, fvi_batc
     FVI_TRY_DONE(l->ctx, status, fill(l, &w, out));
 done:
     if (status != FV_OK) fvi_batch_free(out);
-    fv_image_free(&w.image);
+    fvi_workspace_free(&w.space);
     fvi_free(order);
     return status;
 }

@@ -16,10 +16,16 @@ typedef struct fvi_loader_options {
     int workers;                         /* 0: made in line, when asked for */
     int ahead;                           /* batches in the ring; 0: workers + 2 */
     int64_t epoch, index;                /* where to start: batch `index` of `epoch` */
+    bool skip_bad;                       /* a sample that cannot be read is noted, not an error: the next one in the source
+                                            takes its place, or (not shuffled: evaluation) the batch is shorter */
+    size_t cache_bytes;                  /* limit of decoded pictures kept in memory; 0: none */
 } fvi_loader_options;
 
+typedef struct fvi_bad_sample { int64_t id; char *reason; } fvi_bad_sample;
+
 typedef struct fvi_batch {
-    int64_t n;                           /* samples: batch_size, fewer in the last of an epoch */
+    int64_t n;                           /* samples: batch_size, fewer in the last of an epoch; with `dropped` perhaps 0 */
+    int64_t dropped;                     /* bad samples that are missing */
     float *images;                       /* (n, 3, size, size) */
     int64_t *labels, *ids;               /* (n); ids: sample numbers of the source */
     int64_t epoch, index;                /* which batch of which epoch */
@@ -38,6 +44,9 @@ FV_CHECKED fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out);
 FV_CHECKED fv_status fvi_loader_again(fvi_loader *l, int64_t epoch, int64_t index, fvi_batch *out);
 void fvi_batch_free(fvi_batch *b);
 double fvi_loader_waited(const fvi_loader *l);          /* seconds spent inside fvi_loader_next so far */
-size_t fvi_loader_bytes(const fvi_loader_options *o);   /* memory of the ring */
+size_t fvi_loader_bytes(const fvi_loader_options *o);   /* memory of the ring and the cache */
+/* Bad samples met so far, each once, in no order. Valid until the next call of the loader's. */
+int64_t fvi_loader_bad(const fvi_loader *l, const fvi_bad_sample **out);
+int64_t fvi_loader_forgiven(const fvi_loader *l);       /* pictures that were read in spite of faults, counted each time */
 
 #endif

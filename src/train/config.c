@@ -309,6 +309,7 @@ fv_status fvi_config_check(fv_config *c)
     FVI_TRY(c->ctx, check_cadence(c, "save_every", v->save_every));
     FVI_TRY(c->ctx, check_device(c));
     FVI_TRY(c->ctx, check_optimizer(c));
+    FVI_TRY(c->ctx, fvi_config_check_data(c));
     v->monitor = fvi_metric_of(v->monitor);              /* f1_macro is f1 */
     if (!v->max_steps && !v->epochs) v->epochs = 30;
     return FV_OK;

@@ -16,6 +16,11 @@ typedef struct fvi_values {
     int64_t task, device, amp_dtype, data_format, optimizer, scheduler, monitor, mode, loss_name;   /* enums */
     char *model, *data_root, *class_weights, *freeze, *validate_every, *save_every, *kernel_table, *run, *run_root, *checkpoint_dir, *tensorboard_dir;
     bool enable_amp, nesterov, drop_last;
+    int64_t resize, interpolation, alpha, on_bad_file, split_by, data_labels;      /* enums */
+    char *data_sets[3], *data_images;
+    bool exif_orientation, jpeg_scale, keep_duplicates, allow_empty, allow_outside;
+    int64_t folds, fold, split_seed;
+    double split_val, split_test, cache_mb, crop_pct, random_crop, rrc, rrc_scale[2], rrc_ratio[2], vertical_flip, jitter, jitter_strength[4];
     int64_t image_size, threads, workers, seed, batch_size, accumulation, max_steps, epochs, patience, paint_images;
     int64_t pad_crop, warmup_iters, lr_decay_iters;
     double mean[3], std[3], horizontal_flip, learning_rate, betas[2], momentum, eps, weight_decay, max_grad_norm;
@@ -24,7 +29,7 @@ typedef struct fvi_values {
 } fvi_values;
 
 extern const fvi_attr_def fvi_config_table[];
-#define FVI_CONFIG_KEYS_MAX 96
+#define FVI_CONFIG_KEYS_MAX 192
 int fvi_config_key_count(void);
 /* What a key is beyond its type. */
 enum { FVI_KEY_PATH = 1,                 /* a relative path is taken from the place where it is written */
@@ -55,8 +60,9 @@ struct fv_config {
 FV_CHECKED fv_status fvi_config_apply_json(fv_config *c, const fvi_json *root, const char *label, const char *suffix, const char *folder);
 /* One value as text from the command line. */
 FV_CHECKED fv_status fvi_config_apply_text(fv_config *c, const char *key, const char *text);
-/* Checks between keys, after all layers. */
+/* Checks between keys, after all layers; settles what follows from the data that are there (format, image_size). */
 FV_CHECKED fv_status fvi_config_check(fv_config *c);
+FV_CHECKED fv_status fvi_config_check_data(fv_config *c);
 /* fv_config_create without looking at the model: callers with a model of their own. */
 FV_CHECKED fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out);
 /* The same from JSON text, named in errors. */

@@ -57,6 +57,8 @@ static bool is_group(const char *key)
 /* What a plain value on a group sets: data=DIR, early_stop=5. */
 static const char *group_short(const char *key)
 {
+    if (!strcmp(key, "augment.random_resized_crop")) return "augment.random_resized_crop.p";
+    if (!strcmp(key, "augment.color_jitter")) return "augment.color_jitter.p";
     return !strcmp(key, "data") ? "data.root" : !strcmp(key, "early_stop") ? "early_stop.patience" : !strcmp(key, "loss") ? "loss.name" : NULL;
 }
 

@@ -6,7 +6,13 @@
 static const char *const tasks[] = {"classify", NULL};
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
 static const char *const amp_dtypes[] = {"auto", "bf16", "fp16", NULL};
-static const char *const formats[] = {"auto", "cifar10", NULL};
+static const char *const formats[] = {"auto", "folder", "csv", "cifar10", "cifar100", "mnist", NULL};
+static const char *const bad_policies[] = {"fail", "skip", NULL};
+static const char *const split_ways[] = {"stratified", "random", NULL};
+static const char *const cifar_labels[] = {"fine", "coarse", NULL};
+static const char *const alphas[] = {"drop", "white", "black", "grey", NULL};                       /* of fvi_alpha */
+static const char *const resizes[] = {"auto", "none", "crop", "squash", "pad", NULL};               /* of fvi_resize_mode, one later */
+static const char *const interpolations[] = {"bilinear", "bicubic", "lanczos", "nearest", "box", NULL};      /* of fvi_filter */
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedulers[] = {"constant", "cosine", "warmup_cosine", "multi_step", "one_cycle", NULL};
 static const char *const modes[] = {"auto", "max", "min", NULL};
@@ -23,16 +29,50 @@ static const char *const losses[] = {"cross_entropy", NULL};
 const fvi_attr_def fvi_config_table[] = {
     ENUM("task", task, tasks, .help = "what is learned"),
     TEXT("model", model, .help = "name of a model; `fovea help summary` lists them", .fallback_text = "resnet18", .aliases = "arch"),
-    TEXT("data.root", data_root, .help = "folder of the data"),
+    TEXT("data.root", data_root, .help = "folder of the data, or a CSV list"),
     ENUM("data.format", data_format, formats, .help = "auto: by what is in the folder"),
+    TEXT("data.train", data_sets[0], .help = "folder or CSV of the training set; null: train, where there"),
+    TEXT("data.val", data_sets[1], .help = "the same of the validation set; null: val, valid or validation, else split off"),
+    TEXT("data.test", data_sets[2], .help = "the same of the test set; null: test, where there"),
+    TEXT("data.images", data_images, .help = "folder that the paths of a CSV start from; null: the CSV's own"),
+    FLOAT("data.split.val", split_val, .fallback = 0.2, .min = 0, .max = 0.99, .help = "share to validate with, where no such set is given"),
+    FLOAT("data.split.test", split_test, .min = 0, .max = 0.99, .help = "share held out for the test"),
+    ENUM("data.split.by", split_by, split_ways, .help = "stratified: the share of every class"),
+    INT("data.split.seed", split_seed, .min = 0, .max = 9007199254740991, .help = "another seed is another split; the run keeps its own in split.csv"),
+    INT("data.split.folds", folds, .min = 0, .max = 1000, .help = "cross-validation in so many parts; 0: off"),
+    INT("data.split.fold", fold, .min = 0, .max = 999, .help = "which part validates, from 0"),
+    BOOL("data.split.keep_duplicates_together", keep_duplicates, .fallback = 1, .help = "identical files are never divided among the sets"),
+    ENUM("data.on_bad_file", on_bad_file, bad_policies, .help = "pictures that cannot be read: fail names it and stops; skip counts and lists it"),
+    ENUM("data.labels", data_labels, cifar_labels, .help = "CIFAR-100"),
+    ENUM("data.alpha", alpha, alphas, .help = "transparent pixels: their stored colour, or laid over white, black, grey"),
+    BOOL("data.exif_orientation", exif_orientation, .fallback = 1, .help = "turn pictures as their EXIF tag says"),
+    BOOL("data.jpeg_scale", jpeg_scale, .help = "decode JPEG no larger than needed, by smaller DCTs: faster, slightly other pixels"),
+    FLOAT("data.cache_mb", cache_mb, .min = 0, .max = 1e9, .help = "decoded pictures kept in memory, at most so many MB"),
+    BOOL("data.allow_empty", allow_empty, .help = "classes without pictures are no error"),
+    BOOL("data.allow_outside", allow_outside, .help = "paths of a CSV may be absolute or lead out of its folder"),
     INT("data.workers", workers, .fallback = -1, .min = -1, .max = 256, .aliases = "workers num_workers",
         .help = "loader threads; -1: one, 0: load in line. The result does not depend on it"),
     BOOL("data.drop_last", drop_last, .help = "leave out the last batch of an epoch when it is short"),
-    INT("image_size", image_size, .fallback = 32, .min = 1, .max = 65500, .aliases = "imgsz img_size", .help = "side of the square input"),
+    INT("image_size", image_size, .fallback = 32, .min = 1, .max = 65500, .aliases = "imgsz img_size",
+        .help = "side of the square input; not given: 224 for pictures, 28 for MNIST"),
     FLOAT("normalize.mean", mean, .count = 3, .fallback = 0.5, .min = -1e6, .max = 1e6, .help = "subtracted from pixels in 0..1, R, G, B"),
     FLOAT("normalize.std", std, .count = 3, .fallback = 0.5, .min = 1e-9, .max = 1e6, .help = "divides what is left, R, G, B"),
+    ENUM("augment.resize", resize, resizes, .help = "crop: shorter side to image_size / crop_pct, then the middle; squash, pad; auto: crop for files, none for records"),
+    ENUM("augment.interpolation", interpolation, interpolations, .help = "filter of the resize, antialiased as Pillow's"),
+    FLOAT("augment.crop_pct", crop_pct, .fallback = 0.875, .min = 0.01, .max = 1, .help = "share of the shorter side that resize=crop keeps"),
+    FLOAT("augment.random_crop", random_crop, .min = 0, .max = 1, .help = "training: probability of a random place instead of the middle"),
+    FLOAT("augment.random_resized_crop.p", rrc, .min = 0, .max = 1, .help = "training: probability of a random part, resized, instead of resize"),
+    FLOAT("augment.random_resized_crop.scale", rrc_scale, .count = 2, .min = 1e-4, .max = 1, .fallback = 0.08, .fallback_text = "0.08,1", .help = "its share of the area, from and to"),
+    FLOAT("augment.random_resized_crop.ratio", rrc_ratio, .count = 2, .min = 0.01, .max = 100, .fallback = 0.75, .fallback_text = "0.75,1.3333333333333333",
+          .help = "its width over height, from and to"),
     INT("augment.pad_crop", pad_crop, .min = 0, .max = 1024, .help = "pad by so many black pixels, crop back at random"),
     FLOAT("augment.horizontal_flip", horizontal_flip, .min = 0, .max = 1, .help = "probability of a mirrored picture"),
+    FLOAT("augment.vertical_flip", vertical_flip, .min = 0, .max = 1, .help = "probability of a picture upside down"),
+    FLOAT("augment.color_jitter.p", jitter, .min = 0, .max = 1, .help = "probability of other colours: brightness, contrast, saturation, hue in random order"),
+    FLOAT("augment.color_jitter.brightness", jitter_strength[0], .fallback = 0.4, .min = 0, .max = 10, .help = "factor from 1 - x to 1 + x"),
+    FLOAT("augment.color_jitter.contrast", jitter_strength[1], .fallback = 0.4, .min = 0, .max = 10, .help = "the same"),
+    FLOAT("augment.color_jitter.saturation", jitter_strength[2], .fallback = 0.4, .min = 0, .max = 10, .help = "the same"),
+    FLOAT("augment.color_jitter.hue", jitter_strength[3], .fallback = 0.1, .min = 0, .max = 0.5, .help = "turned by -x to x of the circle"),
     ENUM("device", device, devices, .help = "where to compute"),
     INT("threads", threads, .min = 0, .max = 1024, .help = "compute threads; 0: all cores"),
     BOOL("enable_amp", enable_amp, .aliases = "amp", .help = "mixed precision: convolutions and matrix products in amp_dtype"),
@@ -91,6 +131,7 @@ unsigned fvi_config_key_flags(const fvi_attr_def *d)
     static const struct { const char *name; unsigned flags; } rows[] = {
         {"data.root", FVI_KEY_PATH},
         {"data.workers", FVI_KEY_LOCAL},
+        {"data.cache_mb", FVI_KEY_LOCAL},
         {"device", FVI_KEY_LOCAL},
         {"threads", FVI_KEY_LOCAL},
         {"kernel_table", FVI_KEY_PATH | FVI_KEY_LOCAL},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evaluation of stored weights: the preprocessing, class names and model are those that were stored with them. */
-#include "data/data.h"
+#include "base/file.h"
+#include "data/open.h"
 #include "train/stored.h"
 #include "train/trainer.h"
 
@@ -10,7 +11,9 @@ typedef struct own_evaluation {
     fv_evaluation e;                     /* first: freed through it */
     fv_context *ctx;
     fvi_stored stored;
-    fv_source *data;
+    fv_data *opened;
+    const fv_source *data;
+    bool other_data;                     /* the command line names them, and they are not those of the training */
     fv_model *model;
     fv_session *session;
     fvi_classify *task;
@@ -33,6 +36,97 @@ static fv_status check_classes(own_evaluation *o)
     return status;
 }
 
+/* Has the command line another root than the stored configuration? Then the stored format says nothing about it. */
+static fv_status find_other_data(own_evaluation *o)
+{
+    fv_config *before = NULL, *config = o->stored.config;
+    FVI_TRY(o->ctx, fvi_config_from_text(o->ctx, o->stored.path, fvi_st_metadata(&o->stored.weights, "fovea.config"), 0, NULL, &before));
+    const char *was = before->v.data_root, *is = config->v.data_root;
+    o->other_data = is && (!was || strcmp(was, is));
+    if (o->other_data && before->v.data_format == config->v.data_format) config->v.data_format = 0;
+    fv_config_destroy(before);
+    return o->other_data ? fvi_config_check_data(config) : FV_OK;
+}
+
+/* Names in the order of the weights' outputs; NULL for weights without. They live in the arena. */
+static fv_status stored_classes(own_evaluation *o, const char *const **names, int64_t *n)
+{
+    const char *text = fvi_st_metadata(&o->stored.weights, "fovea.classes");
+    fvi_json *list;
+    *names = NULL;
+    *n = 0;
+    if (!text) return FV_OK;
+    FVI_TRY(o->ctx, fvi_json_parse(o->ctx, &o->arena, "fovea.classes", text, strlen(text), false, &list));
+    const char **out = fvi_arena_alloc(&o->arena, (size_t)FVI_MAX(list->count, 1) * sizeof *out);
+    if (!out) return fvi_nomem(o->ctx);
+    for (const fvi_json *m = list->child; m; m = m->next) {
+        if (m->kind != FVI_JSON_STRING) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s: its class names are damaged", o->stored.path);
+        out[(*n)++] = m->string;
+    }
+    *names = out;
+    return FV_OK;
+}
+
+/* RUN/split.csv of RUN/checkpoints/weights; NULL: there is none. */
+static char *split_of(const own_evaluation *o)
+{
+    char *checkpoints = fvi_path_dir(o->stored.path), *run = checkpoints ? fvi_path_join(checkpoints, "..") : NULL, *split = run ? fvi_split_path(run) : NULL;
+    if (split && !fvi_file_exists(split)) {
+        fvi_free(split);
+        split = NULL;
+    }
+    fvi_free(checkpoints);
+    fvi_free(run);
+    return split;
+}
+
+/* Do the files of a stored split lie below the root (the folder was moved, and named anew)? */
+static bool is_there(const fv_data *d)
+{
+    const fvi_list *l = &d->list;
+    for (int i = 0; i < l->count && i < 100; i += FVI_MAX(l->count / 10, 1)) {
+        char *path = fvi_path_join(l->root, l->items[i].path);
+        bool there = path && fvi_file_exists(path);
+        fvi_free(path);
+        if (!there) return false;
+    }
+    return true;
+}
+
+static fv_status pick_set(own_evaluation *o, const fv_evaluate_options *options)
+{
+    const char *wanted = options->train_split ? "train" : options->split ? options->split : "test";
+    int set = !strcmp(wanted, "train") ? FV_SPLIT_TRAIN : !strcmp(wanted, "val") ? FV_SPLIT_VAL : FV_SPLIT_TEST;
+    if (strcmp(wanted, "test") && set == FV_SPLIT_TEST) return fvi_fail(o->ctx, FV_ERROR_INVALID, "split=%s: test, val or train", wanted);
+    if (set == FV_SPLIT_TEST && !o->opened->sets[set] && o->opened->sets[FV_SPLIT_VAL]) {
+        fvi_log(o->ctx, FV_LOG_INFO, "there is no test set: the validation set is evaluated");
+        set = FV_SPLIT_VAL;
+    }
+    o->data = o->opened->sets[set];
+    if (!o->data) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s: there are no pictures in its set \"%s\"", o->stored.config->v.data_root, wanted);
+    return FV_OK;
+}
+
+static fv_status open_data(own_evaluation *o, const fv_evaluate_options *options)
+{
+    fv_data_options wish = {.whole = o->other_data, .allow_empty = true};
+    bool train = options->train_split || (options->split && !strcmp(options->split, "train"));
+    wish.leave_out = train ? 1u << FV_SPLIT_VAL | 1u << FV_SPLIT_TEST : 1u << FV_SPLIT_TRAIN;
+    char *split = split_of(o);
+    wish.split_file = split;
+    fv_status status = stored_classes(o, &wish.classes, &wish.n_classes);
+    if (status == FV_OK) status = fvi_open_data(o->ctx, o->stored.config, &wish, &o->opened);
+    if (status == FV_OK && split && o->opened->listed && o->other_data && !is_there(o->opened)) {
+        fv_data_destroy(o->opened);
+        o->opened = NULL;
+        wish.split_file = NULL;
+        status = fvi_open_data(o->ctx, o->stored.config, &wish, &o->opened);
+    }
+    fvi_free(split);
+    FVI_TRY(o->ctx, status);
+    return pick_set(o, options);
+}
+
 static fv_status build(own_evaluation *o)
 {
     const fvi_values *v = &o->stored.config->v;
@@ -41,8 +135,7 @@ static fv_status build(own_evaluation *o)
     fv_status status = fv_model_create(o->ctx, v->model, &(fv_model_options){o->data->classes, args}, &o->model);
     fvi_free(args);
     FVI_TRY(o->ctx, status);
-    fvi_loader_options l = {.source = o->data, .augment = fvi_augment_of(o->stored.config), .batch_size = FVI_MAX(v->batch_size, 100), .min_last = 1,
-                            .workers = FVI_MIN(fvi_loader_threads(o->stored.config), 1)};
+    fvi_loader_options l = fvi_loader_for(o->stored.config, o->data, false);
     fvi_classify_options c = {.model = o->model, .classes = o->data->classes, .size = v->image_size};
     FVI_TRY(o->ctx, fv_session_create(o->ctx, &(fv_session_options){.amp = v->enable_amp}, &o->session));
     FVI_TRY(o->ctx, fvi_classify_create(o->session, &c, &o->task));
@@ -60,8 +153,9 @@ static fv_status measure(own_evaluation *o)
     double begin = fvi_seconds();
     do {
         FVI_TRY(o->ctx, fvi_loader_next(o->loader, &b));
-        FVI_TRY(o->ctx, fvi_classify_evaluate(o->task, b, &o->counts, &o->mistakes));
+        if (b->n) FVI_TRY(o->ctx, fvi_classify_evaluate(o->task, b, &o->counts, &o->mistakes));
     } while (!b->last);
+    if (!o->counts.samples) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "none of the %lld pictures can be read", (long long)o->data->count);
     o->e.seconds = fvi_seconds() - begin;
     return FV_OK;
 }
@@ -118,7 +212,8 @@ static fv_status evaluate(own_evaluation *o, const fv_evaluate_options *options)
     o->e.ema = o->stored.ema;
     o->e.step = o->stored.step;
     if (o->stored.config->v.threads > 0) fv_context_set_threads(o->ctx, (int)o->stored.config->v.threads);
-    FVI_TRY(o->ctx, fvi_open_data(o->ctx, o->stored.config, options->train_split, &o->data));
+    FVI_TRY(o->ctx, find_other_data(o));
+    FVI_TRY(o->ctx, open_data(o, options));
     FVI_TRY(o->ctx, check_classes(o));
     FVI_TRY(o->ctx, build(o));
     FVI_TRY(o->ctx, measure(o));
@@ -147,7 +242,7 @@ void fv_evaluation_destroy(fv_evaluation *e)
     fvi_classify_destroy(o->task);
     fv_session_destroy(o->session);
     fv_model_destroy(o->model);
-    fv_source_destroy(o->data);
+    fv_data_destroy(o->opened);
     fvi_confusion_free(&o->counts);
     fvi_mistakes_free(&o->mistakes);
     fvi_arena_free(&o->arena);

@@ -19,6 +19,7 @@ void fvi_trainer_tell(fv_trainer *t, fv_train_event event)
     p->best_step = at->best_step;
     p->finished = at->finished;
     p->seconds = t->train_seconds;
+    p->bad_files = fvi_trainer_bad(t);
     p->data_wait = t->train_seconds > 0 && t->loader ? fvi_loader_waited(t->loader) / t->train_seconds : 0;
     int64_t done = at->step - p->start_step;
     p->eta_seconds = done > 0 ? t->train_seconds / (double)done * (double)(t->plan.total - at->step) : 0;
@@ -125,14 +126,17 @@ static fv_status step(fv_trainer *t)
 static fv_status evaluate(fv_trainer *t, bool *whole)
 {
     const fvi_batch *b;
+    int64_t dropped = 0;
     fvi_confusion_clear(&t->counts);
     t->mistakes.count = 0;
     do {
         FVI_TRY(t->ctx, fvi_loader_next(t->val_loader, &b));
-        FVI_TRY(t->ctx, fvi_classify_evaluate(t->task, b, &t->counts, &t->mistakes));
+        if (b->n) FVI_TRY(t->ctx, fvi_classify_evaluate(t->task, b, &t->counts, &t->mistakes));
+        dropped += b->dropped;
         *whole = b->last;
     } while (!b->last && !t->interrupted);
-    if (*whole && t->counts.samples != t->val->count)
+    if (*whole && !t->counts.samples) return fvi_fail(t->ctx, FV_ERROR_FORMAT, "none of the %lld pictures to validate with can be read", (long long)dropped);
+    if (*whole && t->counts.samples + dropped != t->val->count)
         return fvi_fail(t->ctx, FV_ERROR_INTERNAL, "evaluated %lld of %lld samples", (long long)t->counts.samples, (long long)t->val->count);
     return FV_OK;
 }
@@ -241,6 +245,7 @@ fv_status fvi_trainer_save(fv_trainer *t)
     fvi_texts texts = {.config = t->config_text, .classes = t->classes, .model = fv_model_name(t->model), .version = fv_version(),
                        .cpu = fvi_cpu_model(), .kernel_table = t->run.table ? t->run.table : "shipped"};
     FVI_TRY(t->ctx, fvi_run_flush(&t->run));
+    FVI_TRY(t->ctx, fvi_trainer_list_bad(t));
     FVI_TRY(t->ctx, fvi_checkpoint_save(t->ctx, t->session, t->run.checkpoints, &t->position, &texts));
     t->saved_step = t->position.step;
     t->progress.path = t->run.checkpoints;
@@ -303,6 +308,7 @@ static fv_status dry_run(fv_trainer *t)
 
 static fv_status begin(fv_trainer *t)
 {
+    FVI_TRY(t->ctx, fvi_trainer_store_split(t));
     FVI_TRY(t->ctx, fvi_run_begin(&t->run, t->config, t->train, t->position.step));
     FVI_TRY(t->ctx, fvi_outputs_begin(t));
     return FV_OK;

@@ -83,14 +83,6 @@ static fv_status load_config(fv_trainer *t, const fv_train_options *o)
 
 /* ---- data ------------------------------------------------------------------------------------------------------------ */
 
-fv_status fvi_open_data(fv_context *ctx, const fv_config *c, bool train, fv_source **out)
-{
-    *out = NULL;
-    if (!c->v.data_root) return fvi_fail(ctx, FV_ERROR_CONFIG, "no data: give data=DIR, a folder with CIFAR-10 binary batches");
-    FVI_TRY(ctx, fv_source_cifar10(ctx, c->v.data_root, train, out));
-    return FV_OK;
-}
-
 static fv_status open_sources(fv_trainer *t, const fv_train_options *o)
 {
     if (o->train_data) {
@@ -98,10 +90,7 @@ static fv_status open_sources(fv_trainer *t, const fv_train_options *o)
         t->val = o->val_data;
         if (!t->val) fvi_log(t->ctx, FV_LOG_WARN, "no validation data: nothing is validated, the last weights are the best");
     } else {
-        FVI_TRY(t->ctx, fvi_open_data(t->ctx, t->config, true, &t->own_train));
-        FVI_TRY(t->ctx, fvi_open_data(t->ctx, t->config, false, &t->own_val));
-        t->train = t->own_train;
-        t->val = t->own_val;
+        FVI_TRY(t->ctx, fvi_trainer_open_data(t));
     }
     if (t->train->count < 1 || t->train->classes < 1 || (t->val && t->val->classes != t->train->classes))
         return fvi_fail(t->ctx, FV_ERROR_FORMAT, "training and validation data do not fit: %lld samples, %lld and %lld classes",
@@ -112,28 +101,15 @@ static fv_status open_sources(fv_trainer *t, const fv_train_options *o)
     return FV_OK;
 }
 
-int fvi_loader_threads(const fv_config *c)
-{
-    return c->v.workers < 0 ? 1 : (int)c->v.workers;
-}
-
-fvi_augment fvi_augment_of(const fv_config *c)
-{
-    fvi_augment a = {.size = (int)c->v.image_size, .pad_crop = (int)c->v.pad_crop, .horizontal_flip = c->v.horizontal_flip};
-    for (int i = 0; i < 3; i++) {
-        a.mean[i] = (float)c->v.mean[i];
-        a.std[i] = (float)c->v.std[i];
-    }
-    return a;
-}
-
 static fvi_loader_options train_loader(const fv_trainer *t)
 {
     const fvi_values *v = &t->config->v;
+    fvi_loader_options o = fvi_loader_for(t->config, t->train, true);
     /* A last batch of a single sample has no batch statistics; it is left out, as is every short one with drop_last. */
-    return (fvi_loader_options){.source = t->train, .augment = fvi_augment_of(t->config), .shuffle = true, .random = true, .seed = (uint64_t)v->seed,
-                                .batch_size = v->batch_size, .min_last = v->drop_last ? v->batch_size : FVI_MIN(2, v->batch_size),
-                                .workers = fvi_loader_threads(t->config), .epoch = t->position.epoch, .index = t->position.index};
+    o.min_last = v->drop_last ? v->batch_size : FVI_MIN(2, v->batch_size);
+    o.epoch = t->position.epoch;
+    o.index = t->position.index;
+    return o;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------------------------------- */
@@ -325,8 +301,7 @@ void fv_trainer_destroy(fv_trainer *t)
     fvi_confusion_free(&t->counts);
     fvi_mistakes_free(&t->mistakes);
     fv_model_destroy(t->own_model);
-    fv_source_destroy(t->own_train);
-    fv_source_destroy(t->own_val);
+    fv_data_destroy(t->own_data);
     fvi_free(t->class_weights);
     fvi_free(t->classes);
     fvi_free(t->config_text);
@@ -394,11 +369,15 @@ static void count_parameters(fv_trainer *t)
 
 fv_status fvi_trainer_prepare(fv_trainer *t)
 {
-    fvi_loader_options train = train_loader(t), val = train;
+    fvi_loader_options train = train_loader(t), val = fvi_loader_for(t->config, t->val, false);
     int64_t batch = FVI_MIN(t->config->v.batch_size, t->train->count);
+    if (t->val) {                                        /* both keep pictures, within one limit */
+        val.cache_bytes = (size_t)((double)train.cache_bytes * (double)t->val->count / (double)(t->train->count + t->val->count));
+        train.cache_bytes -= val.cache_bytes;
+    }
     FVI_TRY(t->ctx, create_task(t));
     FVI_TRY(t->ctx, fvi_classify_prepare(t->task, batch, true, &t->progress.foretold_bytes));
-    t->progress.foretold_bytes += (int64_t)fvi_loader_bytes(&train);
+    t->progress.foretold_bytes += (int64_t)(fvi_loader_bytes(&train) + (t->val ? fvi_loader_bytes(&val) : 0));
     count_parameters(t);
     if (t->resumed) FVI_TRY(t->ctx, fvi_checkpoint_restore(t->ctx, &t->checkpoint, t->session, t->run.changed));
     fvi_checkpoint_close(&t->checkpoint);
@@ -406,12 +385,6 @@ fv_status fvi_trainer_prepare(fv_trainer *t)
     FVI_TRY(t->ctx, fvi_mistakes_init(t->ctx, &t->mistakes, (int)t->config->v.paint_images));
     FVI_TRY(t->ctx, fvi_loader_create(t->ctx, &train, &t->loader));
     if (!t->val) return FV_OK;
-    val.source = t->val;
-    val.shuffle = val.random = false;
-    val.min_last = 1;
-    val.batch_size = FVI_MAX(val.batch_size, 100);
-    val.epoch = val.index = 0;
-    val.workers = FVI_MIN(val.workers, 1);
     FVI_TRY(t->ctx, fvi_loader_create(t->ctx, &val, &t->val_loader));
     return FV_OK;
 }

@@ -20,7 +20,9 @@ struct fv_trainer {
     fv_config *config;
     fv_model *own_model;                 /* created by name; NULL when the user gave one */
     const fv_model *model;
-    fv_source *own_train, *own_val;      /* opened here */
+    fv_data *own_data;                   /* opened here */
+    bool stored_split;                   /* ... with the split of an earlier process */
+    int64_t listed_bad;                  /* files in bad_files.csv */
     const fv_source *train, *val;
     fvi_run run;
     fvi_checkpoint checkpoint;
@@ -57,8 +59,17 @@ FV_CHECKED fv_status fvi_trainer_save(fv_trainer *t);
 void fvi_trainer_show_metrics(fv_trainer *t);               /* position.metrics -> progress */
 void fvi_trainer_tell(fv_trainer *t, fv_train_event event);
 int fvi_loader_threads(const fv_config *c);
+/* The configured data, or an error with the remedy. `wish`: what the configuration does not say (split file, classes). */
+FV_CHECKED fv_status fvi_open_data(fv_context *ctx, const fv_config *c, const fv_data_options *wish, fv_data **out);
 fvi_augment fvi_augment_of(const fv_config *c);
-/* The configured data, or an error with the remedy. */
-FV_CHECKED fv_status fvi_open_data(fv_context *ctx, const fv_config *c, bool train, fv_source **out);
+/* The loader of a set; `random`: as in training, else as in evaluation. */
+fvi_loader_options fvi_loader_for(const fv_config *c, const fv_source *s, bool random);
+/* RUN/split.csv; owned by the caller, NULL when memory is exhausted. */
+char *fvi_split_path(const char *run);
+FV_CHECKED fv_status fvi_trainer_open_data(fv_trainer *t);
+FV_CHECKED fv_status fvi_trainer_store_split(fv_trainer *t);
+/* RUN/bad_files.csv: the pictures that were skipped so far. */
+FV_CHECKED fv_status fvi_trainer_list_bad(fv_trainer *t);
+int64_t fvi_trainer_bad(const fv_trainer *t);
 
 #endif

@@ -179,6 +179,91 @@ static void errors_name_the_sample(void)
     fv_context_destroy(ctx);
 }
 
+/* Samples that cannot be read, skipped: their successors take their places in training, evaluation is shorter by them;
+ * the same for any number of workers, and each is listed once. */
+static void bad_samples_are_skipped(void)
+{
+    fake f = {5, 7, false};
+    fv_source s = source_of(&f, 12);
+    uint64_t want = 0;
+    for (int workers = 0; workers < 4; workers++) {
+        fvi_loader_options o = options_of(&s, 5, workers);
+        const fvi_bad_sample *bad;
+        const fvi_batch *b;
+        fvi_loader *l;
+        o.skip_bad = true;
+        uint64_t h = run(o, 0, 0, 9);
+        CHECK(h > 2);
+        if (workers) CHECK_EQ(h, want);
+        want = h;
+        CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
+        int seen[12] = {0};
+        for (int i = 0; i < 3; i++) {
+            CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+            CHECK_EQ(b->dropped, 0);
+            for (int64_t k = 0; k < b->n; k++) seen[b->ids[k]]++;
+        }
+        for (int i = 0; i < 12; i++) CHECK_EQ(seen[i], i == 5 || i == 7 ? 0 : i == 6 || i == 8 ? 2 : 1);
+        while (fvi_loader_bad(l, &bad) < 2) CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+        CHECK_HAS(bad[bad[0].id != 5].reason, "sample 5: the file is torn");
+        CHECK_HAS(bad[bad[0].id == 5].reason, "sample 7: label 99");
+        fvi_loader_destroy(l);
+        o.shuffle = o.random = false;
+        CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
+        int64_t n = 0, dropped = 0;
+        for (int i = 0; i < 3; i++) {
+            CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+            for (int64_t k = 0; k < b->n; k++) CHECK(b->ids[k] != 5 && b->ids[k] != 7 && b->labels[k] == b->ids[k] % 5);
+            n += b->n;
+            dropped += b->dropped;
+        }
+        CHECK_EQ(n, 10);
+        CHECK_EQ(dropped, 2);
+        fvi_loader_destroy(l);
+    }
+    fv_context *ctx = fv_context_create();
+    fv_source single = source_of(&f, 1);
+    f.broken = 0;
+    fvi_loader_options o = options_of(&single, 4, 0);
+    fvi_loader *l;
+    const fvi_batch *b;
+    o.skip_bad = true;
+    CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
+    CHECK_EQ(fvi_loader_next(l, &b), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "none of the 1 pictures can be read");
+    fvi_loader_destroy(l);
+    fv_context_destroy(ctx);
+}
+
+static fv_status counting_get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+{
+    static fake none = {-1, -1, false};
+    const fv_source inner = {.count = s->count, .user = &none};
+    __atomic_fetch_add((int64_t *)s->user, 1, __ATOMIC_RELAXED);
+    return get(&inner, ctx, index, image, label);
+}
+
+/* Kept pictures change nothing but how often the source is asked. */
+static void cache_keeps_results(void)
+{
+    int64_t asked = 0;
+    fv_source s = {.count = 23, .classes = 5, .user = &asked, .get = counting_get};
+    for (int mode = 0; mode < 2; mode++) {
+        fvi_loader_options o = options_of(&s, 4, 2);
+        if (mode) o.augment.resize = FVI_RESIZE_CROP, o.augment.random_crop = 1;        /* whole pictures are kept */
+        uint64_t want = run(o, 0, 0, 30);
+        asked = 0;
+        o.cache_bytes = 1 << 20;
+        CHECK_EQ(run(o, 0, 0, 30), want);
+        CHECK(asked >= 23 && asked <= 60);
+        asked = 0;
+        o.cache_bytes = 10 * (3 * SIDE * SIDE + 16);     /* room for ten */
+        CHECK_EQ(run(o, 0, 0, 30), want);
+        CHECK(asked > 60);
+        CHECK(fvi_loader_bytes(&o) > o.cache_bytes);
+    }
+}
+
 /* Stops while workers wait, work, or have an error pending. */
 static void stops_cleanly(void)
 {
@@ -205,15 +290,17 @@ static void without_randomness(void)
     fake f = {-1, -1, false};
     fv_source s = source_of(&f, 3);
     fv_image image = {0};
+    fvi_workspace w = {0};
     float out[3 * SIDE * SIDE];
     int64_t label;
     CHECK_EQ(get(&s, NULL, 2, &image, &label), FV_OK);
-    CHECK_EQ(fvi_augment_apply(&a, NULL, &image, false, 0, 0, 2, out), FV_OK);
+    CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_draw){false, 0, 0, 2}, out), FV_OK);
     for (int c = 0; c < 3; c++)
         for (int y = 0; y < SIDE; y++)
             for (int x = 0; x < SIDE; x++)
                 CHECK_CLOSE(out[(c * SIDE + y) * SIDE + x], ((float)pixel(2, c, y, x) / 255.0f - a.mean[c]) / a.std[c], 0);
     fv_image_free(&image);
+    fvi_workspace_free(&w);
 }
 
 /* Over many draws each result is some crop of the padded picture, mirrored or not; all of them occur. */
@@ -224,11 +311,12 @@ static void crops_and_flips(void)
     fake f = {-1, -1, false};
     fv_source s = source_of(&f, 3);
     fv_image image = {0};
+    fvi_workspace w = {0};
     float out[3 * SIDE * SIDE];
     int64_t label, seen[SHIFTS][SHIFTS][2] = {{{0}}}, flips = 0;
     CHECK_EQ(get(&s, NULL, 1, &image, &label), FV_OK);
     for (int64_t draw = 0; draw < DRAWS; draw++) {
-        CHECK_EQ(fvi_augment_apply(&a, NULL, &image, true, 3, draw, 1, out), FV_OK);
+        CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_draw){true, 3, draw, 1}, out), FV_OK);
         int found = 0;
         for (int dy = -PAD; dy <= PAD; dy++)
             for (int dx = -PAD; dx <= PAD; dx++)
@@ -249,6 +337,7 @@ static void crops_and_flips(void)
     for (int i = 0; i < SHIFTS * SHIFTS * 2; i++) CHECK(((int64_t *)seen)[i] > 0);
     CHECK(flips > DRAWS / 4 - 150 && flips < DRAWS / 4 + 150);
     fv_image_free(&image);
+    fvi_workspace_free(&w);
 }
 
 static void image_limits(void)
@@ -265,4 +354,4 @@ static void image_limits(void)
 }
 
 TEST_MAIN(CASE(same_for_any_number_of_workers), CASE(every_sample_once_an_epoch), CASE(starts_anywhere), CASE(last_batch), CASE(errors_name_the_sample),
-          CASE(stops_cleanly), CASE(without_randomness), CASE(crops_and_flips), CASE(image_limits))
+          CASE(bad_samples_are_skipped), CASE(cache_keeps_results), CASE(stops_cleanly), CASE(without_randomness), CASE(crops_and_flips), CASE(image_limits))

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/golden/resize.txt, tests/golden/decode.txt and the picture files of tests/fuzz/corpus/FORMAT, with Pillow.
+"""Writes tests/golden/resize.txt, transforms.txt, decode.txt and the picture files of tests/fuzz/corpus/FORMAT, with Pillow.
 
     python3 tools/golden/pictures.py
 
 resize.txt: a line a case, "FILTER IN_W IN_H X0 Y0 X1 Y1 OUT_W OUT_H HASH"; the input is made by pattern() here and in
 tests/unit/test_resize.c. decode.txt: "FORMAT/FILE WIDTH HEIGHT HASH" of the RGB pixels that Pillow gives for the file,
 turned by its EXIF tag. Written with Pillow 11.1; Pillow 13 makes the vertical pass first where that is less work (pictures made
-wider and lower at once), which changes single bits there. HASH: FNV-1a of 64 bits over the RGB bytes.
+wider and lower at once), which changes single bits there. transforms.txt: "crop IN_W IN_H SIZE PCT HASH" (shorter side to
+int(SIZE / PCT), the middle), "squash IN_W IN_H SIZE HASH", "jitter BRIGHTNESS CONTRAST SATURATION HUE ORDER HASH" as
+torchvision's transforms do it on Pillow's pictures. HASH: FNV-1a of 64 bits over the RGB bytes.
 """
 import io
 import pathlib
 import random
 import struct
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
 HERE = pathlib.Path(__file__).resolve().parents[2] / "tests"
 FILTERS = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS, "box": Image.BOX}
@@ -56,6 +58,36 @@ def write_resize():
         out = pattern(iw, ih).resize((ow, oh), FILTERS[name], box=box)
         lines.append(f"{name} {iw} {ih} {box[0]!r} {box[1]!r} {box[2]!r} {box[3]!r} {ow} {oh} {fnv(out.tobytes())}\n")
     (HERE / "golden" / "resize.txt").write_text("".join(lines))
+
+
+def hue(im, factor):
+    h, s, v = im.convert("HSV").split()
+    shift = int(factor * 255) & 255
+    h = h.point([(i + shift) & 255 for i in range(256)])
+    return Image.merge("HSV", (h, s, v)).convert("RGB")
+
+
+def write_transforms():
+    lines = []
+    for w, h, size, pct in [(50, 40, 24, 0.875), (40, 50, 24, 0.875), (64, 64, 32, 1.0), (301, 200, 64, 0.9), (33, 100, 20, 0.8), (20, 17, 64, 0.875),
+                            (500, 375, 224, 0.875), (375, 500, 224, 0.95)]:
+        im, side = pattern(w, h), int(size / pct)
+        new = (side, int(side * h / w)) if w <= h else (int(side * w / h), side)
+        out = im.resize(new, Image.BILINEAR)
+        left, top = int(round((new[0] - size) / 2.0)), int(round((new[1] - size) / 2.0))
+        lines.append(f"crop {w} {h} {size} {pct!r} {fnv(out.crop((left, top, left + size, top + size)).tobytes())}\n")
+        lines.append(f"squash {w} {h} {size} 1 {fnv(im.resize((size, size), Image.BILINEAR).tobytes())}\n")
+    apply = [lambda i, f: ImageEnhance.Brightness(i).enhance(f), lambda i, f: ImageEnhance.Contrast(i).enhance(f),
+             lambda i, f: ImageEnhance.Color(i).enhance(f), hue]
+    r = random.Random(2)
+    for _ in range(24):
+        factors = [r.uniform(0.5, 1.5), r.uniform(0.5, 1.5), r.uniform(0.3, 1.8), r.uniform(-0.5, 0.5)]
+        order = r.sample(range(4), 4)
+        im = pattern(48, 36)
+        for i in order:
+            im = apply[i](im, factors[i])
+        lines.append(f"jitter {' '.join(repr(f) for f in factors)} {''.join(map(str, order))} {fnv(im.tobytes())}\n")
+    (HERE / "golden" / "transforms.txt").write_text("".join(lines))
 
 
 def photo(w=40, h=30):
@@ -169,4 +201,5 @@ def write_pictures():
 
 
 write_resize()
+write_transforms()
 write_pictures()

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A list of picture files with labels and sets: what class folders, CSV lists and stored splits become. */
+#ifndef FVI_LIST_H
+#define FVI_LIST_H
+
+#include "data/data.h"
+
+enum { FVI_NO_SET = -1 };
+
+typedef struct fvi_file {
+    const char *path;                    /* below the list's root; in the arena */
+    int64_t size;                        /* bytes; -1: not looked at */
+    int32_t label, fold;
+    int8_t set;                          /* fv_split; FVI_NO_SET: not decided */
+} fvi_file;
+
+typedef struct fvi_list {
+    fvi_arena arena;
+    char *root;                          /* paths are relative to it; owned */
+    fvi_file *items;
+    int count, capacity;
+    const char **classes;                /* names by label; texts in the arena */
+    int n_classes, classes_capacity;
+    int32_t *table;                      /* hashed places of class numbers + 1 */
+    int table_size;
+    bool classes_given;                  /* by the caller: other names are errors */
+    int64_t ignored;                     /* files that are no pictures */
+    const char *first_ignored;
+} fvi_list;
+
+void fvi_list_free(fvi_list *l);
+FV_CHECKED fv_status fvi_list_add(fv_context *ctx, fvi_list *l, const fvi_file *f);
+/* Number of a class name, which is added; where the classes were given, another name gets -1. */
+FV_CHECKED fv_status fvi_list_class(fv_context *ctx, fvi_list *l, const char *name, int32_t *label);
+FV_CHECKED fv_status fvi_list_give_classes(fv_context *ctx, fvi_list *l, const char *const *names, int64_t n);
+/* Sorts the classes by name and renumbers, unless they were given. `numbers`: by value when all are numbers. */
+FV_CHECKED fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l, bool numbers);
+
+/* Class folders below root/below ("" or the name of a set). */
+FV_CHECKED fv_status fvi_list_folder(fv_context *ctx, fvi_list *l, const char *below, int set);
+/* A CSV list: columns path (image, file, filename ...), label (class ...), and perhaps split and fold. `set`: of rows that
+ * name none. `outside`: absolute paths and ".." are allowed. `split`: every row must name its set (a stored split). */
+typedef struct fvi_csv_rules { int set; bool outside, split; } fvi_csv_rules;
+FV_CHECKED fv_status fvi_list_csv(fv_context *ctx, fvi_list *l, const char *name, const char *data, size_t bytes, const fvi_csv_rules *rules);
+/* The list as such a CSV, a class without pictures as a row without a path; owned by the caller, NULL when memory is
+ * exhausted. */
+char *fvi_list_text(const fvi_list *l);
+
+/* Identical files: twin[i] is the first file of the same content, i itself for the others. Files of one size are compared
+ * by their first 4096 bytes, and only where these agree by the whole. Those that cannot be read have no twin. */
+FV_CHECKED fv_status fvi_list_twins(fv_context *ctx, fvi_list *l, int32_t *twin);
+
+/* Gives every file without a set one. */
+typedef struct fvi_split_rules { double val, test; int folds, fold; uint64_t seed; bool random; const int32_t *twin; } fvi_split_rules;
+FV_CHECKED fv_status fvi_list_split(fv_context *ctx, fvi_list *l, const fvi_split_rules *rules);
+
+/* The files of one set, or all of them (set FVI_NO_SET), as a source; the list is borrowed. NULL in *out: there are none. */
+FV_CHECKED fv_status fvi_list_source(fv_context *ctx, const fvi_list *l, int set, fv_source **out);
+const fvi_file *fvi_list_file_of(const fv_source *s, int64_t index);
+
+#endif
