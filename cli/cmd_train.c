@@ -144,7 +144,9 @@ static void print_json(const fv_train_progress *p)
            (long long)p->max_steps, p->finished ? "true" : "false", (long long)p->parameters, (long long)p->foretold_bytes);
     printf(", \"loss\": ");
     cli_json_number(stdout, p->loss);
-    printf(", \"best\": ");
+    char *monitor = fv_config_value(fv_trainer_config(running), "monitor");
+    printf(", \"monitor\": %s, \"best\": ", monitor ? monitor : "null");
+    fv_text_free(monitor);
     cli_json_number(stdout, p->best);
     printf(", \"best_step\": %lld, \"metrics\": {", (long long)p->best_step);
     for (int i = 0; i < p->n_metrics; i++) {

@@ -55,7 +55,7 @@ void fvi_html_number(fvi_text *t, double v)
     double size = fabs(v);
     if (!isfinite(v)) fvi_text_add(t, "–");
     else if (v == 0) fvi_text_add(t, "0");
-    else if (size < 1e-3 || size >= 1e6) fvi_text_add(t, "%.3g", v);
+    else if (size < 0.1 || size >= 1e6) fvi_text_add(t, "%.3g", v);
     else fvi_text_add(t, size < 10 ? "%.4f" : size < 1000 ? "%.2f" : "%.0f", v);
 }
 

@@ -65,6 +65,7 @@ fv_status fvi_paint_confusion(fv_context *ctx, const int64_t *counts, int64_t cl
     int64_t pack = (classes + LARGEST - 1) / LARGEST;    /* classes of a cell */
     int cells = (int)((classes + pack - 1) / pack), scale = FVI_MAX(1, WANTED / cells);
     double *sums = fvi_calloc((size_t)cells + 1, sizeof *sums);
+    memset(out, 0, sizeof *out);
     if (!sums) return fvi_nomem(ctx);
     fv_status status = fvi_canvas_create(ctx, cells * scale, cells * scale, 4, out);
     for (int row = 0; row < cells && status == FV_OK; row++) {

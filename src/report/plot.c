@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WIDTH = 460, HEIGHT = 250, LEFT = 56, RIGHT = 14, TOP = 10, BOTTOM = 32, BUCKETS = 240, POINTS = 40, MAX_TICKS = 12 };
+enum { WIDTH = 460, HEIGHT = 250, LEFT = 62, RIGHT = 16, TOP = 10, BOTTOM = 34, BUCKETS = 240, POINTS = 40, MAX_TICKS = 12 };
 
 typedef struct axis { double low, high; bool log; double ticks[MAX_TICKS]; int n_ticks; int from, to; } axis;
 
@@ -111,7 +111,7 @@ static void add_axes(fvi_text *t, const axis *x, const axis *y, bool share)
         fvi_text_add(t, "<path class=\"grid\" d=\"M%d ", LEFT);
         coordinate(t, v);
         fvi_text_add(t, "H%d\"/><text class=\"y\" x=\"%d\" y=\"", WIDTH - RIGHT, LEFT - 6);
-        coordinate(t, v + 4);
+        coordinate(t, v + 5);
         fvi_text_add(t, "\">");
         tick_text(t, y->ticks[i], share);
         fvi_text_add(t, "</text>");
@@ -119,7 +119,7 @@ static void add_axes(fvi_text *t, const axis *x, const axis *y, bool share)
     for (int i = 0; i < x->n_ticks; i++) {
         fvi_text_add(t, "<text class=\"x\" x=\"");
         coordinate(t, place(x, x->ticks[i]));
-        fvi_text_add(t, "\" y=\"%d\">", HEIGHT - BOTTOM + 16);
+        fvi_text_add(t, "\" y=\"%d\">", HEIGHT - BOTTOM + 18);
         tick_text(t, x->ticks[i], false);
         fvi_text_add(t, "</text>");
     }

@@ -110,16 +110,21 @@ static fv_status parse_rows(fv_context *ctx, fvi_run_data *r, char *text)
     return FV_OK;
 }
 
+fv_status fvi_run_data_metrics(fv_context *ctx, fvi_run_data *r, char *text)
+{
+    char *header = strsep(&text, "\n");
+    if (!text) return FV_OK;                             /* not even a header */
+    FVI_TRY(ctx, parse_header(ctx, r, header));
+    FVI_TRY(ctx, parse_rows(ctx, r, text));
+    return FV_OK;
+}
+
 static fv_status read_metrics(fv_context *ctx, fvi_run_data *r)
 {
     char *path, *text;
     size_t bytes;
     fv_status status = read_part(ctx, r, "metrics.csv", CSV_LIMIT, &path, &text, &bytes);
-    char *rest = status == FV_OK ? text : NULL, *header = rest ? strsep(&rest, "\n") : NULL;
-    if (header && rest) {
-        status = parse_header(ctx, r, header);
-        if (status == FV_OK) status = parse_rows(ctx, r, rest);
-    }
+    if (status == FV_OK && text) status = fvi_run_data_metrics(ctx, r, text);
     fvi_free(text);
     fvi_free(path);
     return status;

@@ -22,6 +22,8 @@ typedef struct fvi_run_data {
 } fvi_run_data;
 
 FV_CHECKED fv_status fvi_run_data_read(fv_context *ctx, const char *path, fvi_run_data *out);
+/* The text of metrics.csv, which is taken apart; a part of the above. */
+FV_CHECKED fv_status fvi_run_data_metrics(fv_context *ctx, fvi_run_data *r, char *text);
 void fvi_run_data_free(fvi_run_data *r);                 /* a zeroed struct is allowed */
 int fvi_run_data_column(const fvi_run_data *r, const char *name);    /* -1: there is none */
 

@@ -401,7 +401,7 @@ void fvi_page_config(fvi_text *t, const fvi_run_data *r)
 
 typedef struct differences { fvi_text *t; const fvi_run_data *runs; int n, at, rows; } differences;
 
-static bool same_value(const fvi_json *a, const fvi_json *b)
+static bool same_value(fvi_text *t, const fvi_json *a, const fvi_json *b)
 {
     fvi_text x = {0}, y = {0};
     if (!a || !b) return a == b;
@@ -409,6 +409,7 @@ static bool same_value(const fvi_json *a, const fvi_json *b)
     fvi_text_json(&y, b, 0);
     char *s = fvi_text_take(&x), *u = fvi_text_take(&y);
     bool same = s && u && !strcmp(s, u);
+    if (!s || !u) t->failed = true;
     fvi_free(s);
     fvi_free(u);
     return same;
@@ -421,7 +422,7 @@ static void add_difference(void *user, const char *name, const fvi_json *value)
     bool same = true;
     for (int k = 0; k < d->at; k++)
         if (find(d->runs[k].config, name)) return;
-    for (int k = 0; k < d->n; k++) same = same && same_value(find(d->runs[k].config, name), value);
+    for (int k = 0; k < d->n; k++) same = same && same_value(d->t, find(d->runs[k].config, name), value);
     if (same || !strcmp(name, "run")) return;
     d->rows++;
     fvi_text_add(d->t, "<tr><td>");

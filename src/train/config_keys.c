@@ -116,7 +116,7 @@ const fvi_attr_def fvi_config_table[] = {
     TEXT("run", run, .help = "folder of the run, instead of run_root/<config>.<variants>"),
     TEXT("run_root", run_root, .help = "folder of runs; FOVEA_RUN_ROOT, else runs"),
     TEXT("checkpoint_dir", checkpoint_dir, .help = "instead of checkpoints in the run folder"),
-    TEXT("tensorboard_dir", tensorboard_dir, .help = "instead of the run folder"),
+    TEXT("tensorboard_dir", tensorboard_dir, .help = "folder of TensorBoard event files, instead of the run folder"),
     FVI_ATTR_END};
 
 _Static_assert(FVI_COUNT(fvi_config_table) <= FVI_CONFIG_KEYS_MAX, "FVI_CONFIG_KEYS_MAX");

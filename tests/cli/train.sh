@@ -58,7 +58,7 @@ expect help_train 0 "gradient_accumulation_steps" help train
 expect help_flag 0 "--continue" train --help
 expect help_models 0 "model_args.stem" help summary
 expect help_unknown 2 'there is no command "x"' help x
-for command in train eval summary bench info config help; do expect "help_$command" 0 "fovea $command" $command --help; done
+for command in train eval summary bench info config report help; do expect "help_$command" 0 "fovea $command" $command --help; done
 expect info 0 "oneDNN" info
 expect info_json 0 '"isa"' info --json
 expect info_word 2 "takes no arguments" info x
@@ -104,7 +104,7 @@ also train_start "11,181,642 parameters" err
 also train_log "3/3" runs/tiny/console.log
 [ "$(wc -l < out)" = 1 ] || { echo "train: FAILED, more than one line on standard output"; failed=1; }
 for file in config.json origins.json classes.txt environment.json command.txt metrics.csv checkpoints/best.safetensors checkpoints/latest.safetensors \
-    checkpoints/latest.state.safetensors checkpoints/previous.safetensors; do
+    checkpoints/latest.state.safetensors checkpoints/previous.safetensors evaluation.json summary.json report.html; do
     [ -s "runs/tiny/$file" ] || { echo "train: FAILED, no $file"; failed=1; }
 done
 also train_rows "3," runs/tiny/metrics.csv
@@ -147,6 +147,25 @@ echo junk > junk.safetensors
 expect eval_junk 3 "not a valid safetensors file" eval junk.safetensors
 mkdir moved && cp -r runs/tiny moved/elsewhere
 expect eval_moved 0 "evaluated 5/5" eval moved/elsewhere
+
+# ---- reports
+also report_written "<title>tiny – fovea</title>" runs/tiny/report.html
+ls runs/tiny/events.out.tfevents.* > /dev/null || { echo "events: FAILED, no event file"; failed=1; }
+rm runs/tiny/report.html
+expect report 0 "runs/tiny/report.html" report runs/tiny
+also report_again "Worst mistakes" runs/tiny/report.html
+expect report_two 0 '"runs": 2' report runs/tiny runs/monitor/ -o two.html --json
+also report_overlaid "Where the configurations differ" two.html
+expect report_here 0 "report.html" report runs/tiny runs/monitor
+[ -s report.html ] || { echo "report_here: FAILED"; failed=1; }
+expect report_nothing 2 "a run is needed" report
+expect report_setting 2 "is no setting of this command" report runs/tiny batch=3
+expect report_absent 3 "is not a run: it holds no config.json" report runs/absent
+expect report_folder 3 "nowhere/x.html" report runs/tiny -o nowhere/x.html
+expect paint_none 0 '"mistakes": []' eval runs/tiny paint_images=0 --json
+expect tensorboard_dir 0 "done: best" train tiny.json run=runs/boards tensorboard_dir=boards max_steps=1 paint_images=0
+ls boards/events.out.tfevents.* > /dev/null || { echo "tensorboard_dir: FAILED"; failed=1; }
+ls runs/boards/events.* > /dev/null 2>&1 && { echo "tensorboard_dir: FAILED, events in the run too"; failed=1; }
 
 # ---- checkpoints that are damaged
 cp -r runs/tiny runs/torn

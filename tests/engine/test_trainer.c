@@ -105,7 +105,8 @@ static bool same_file(const char *a, const char *b, const char *name)
 
 static void check_same(const char *a, const char *b)
 {
-    static const char *const names[] = {"checkpoints/latest.safetensors", "checkpoints/latest.state.safetensors", "checkpoints/best.safetensors", "metrics.csv"};
+    static const char *const names[] = {"checkpoints/latest.safetensors", "checkpoints/latest.state.safetensors", "checkpoints/best.safetensors", "metrics.csv",
+                                        "evaluation.json"};
     for (int i = 0; i < FVI_COUNT(names); i++) CHECK_MSG(same_file(a, b, names[i]), "%s differs between %s and %s", names[i], a, b);
 }
 
