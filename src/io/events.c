@@ -183,7 +183,8 @@ fv_status fvi_event_next(fvi_event_reader *r, const unsigned char **payload, siz
     *bytes = 0;
     r->cut = left > 0 && left < 12;
     if (left < 12) return FV_OK;
-    if (get_u32(p + 8) != masked_crc(p, 8)) return fvi_fail(r->ctx, FV_ERROR_FORMAT, "%s: byte %zu: the length's check sum is wrong", r->name, r->at);
+    if (get_u32(p + 8) != masked_crc(p, 8))
+        return fvi_fail(r->ctx, FV_ERROR_FORMAT, "%s: byte %zu: the length's check sum is wrong", r->name, r->at);
     uint64_t length = get_u32(p) | (uint64_t)get_u32(p + 4) << 32;
     if (length > FVI_EVENT_LIMIT)
         return fvi_fail(r->ctx, FV_ERROR_FORMAT, "%s: byte %zu: a record of %llu bytes, the most is %d", r->name, r->at, (unsigned long long)length,

@@ -59,7 +59,8 @@ void fvi_page_run_name(fvi_text *t, const fvi_run_data *runs, int n, int k)
 
 /* ---- head ------------------------------------------------------------------------------------------------------------- */
 
-static const char policy[] = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n";
+static const char policy[] =
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n";
 
 static void tile_begin(fvi_text *t)
 {
@@ -172,7 +173,8 @@ static void add_notes(fvi_text *t, const fvi_run_data *r)
 void fvi_page_head(fvi_text *t, const fvi_run_data *runs, int n)
 {
     fvi_text_add(t, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n%s"
-                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
+                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                    "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
                  policy);
     for (int k = 0; k < n && k < 4; k++) {
         if (k) fvi_text_add(t, ", ");

@@ -151,7 +151,8 @@ static fv_status parse_classes(const parser *p, const fvi_json *root)
 
 static fv_status parse_counts(const parser *p, const fvi_json *root)
 {
-    const fvi_json *c = fvi_json_get(root, "confusion"), *truth = list_of(c, "truth"), *predicted = list_of(c, "predicted"), *count = list_of(c, "count");
+    const fvi_json *c = fvi_json_get(root, "confusion");
+    const fvi_json *truth = list_of(c, "truth"), *predicted = list_of(c, "predicted"), *count = list_of(c, "count");
     int64_t classes = p->out->classes, total = 0;
     if (!truth || !predicted || !count || truth->count != predicted->count || truth->count != count->count)
         return fail(p, c, "\"confusion\" has not three lists of one length");
@@ -159,8 +160,8 @@ static fv_status parse_counts(const parser *p, const fvi_json *root)
     if (!counts) return fvi_nomem(p->ctx);
     const fvi_json *t = truth->child, *k = predicted->child, *n = count->child;
     for (; t; t = t->next, k = k->next, n = n->next) {
-        if (!t->is_integer || !k->is_integer || !n->is_integer || t->integer < 0 || t->integer >= classes || k->integer < 0 || k->integer >= classes ||
-            n->integer < 0 || !fvi_add_i64(total, n->integer, &total))
+        if (!t->is_integer || !k->is_integer || !n->is_integer || t->integer < 0 || t->integer >= classes ||
+            k->integer < 0 || k->integer >= classes || n->integer < 0 || !fvi_add_i64(total, n->integer, &total))
             return fail(p, t, "\"confusion\" holds an impossible number");
         counts[t->integer * classes + k->integer] = n->integer;
     }

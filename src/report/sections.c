@@ -128,8 +128,8 @@ static void add_pairs(fvi_text *t, const fvi_record *e, const class_row *rows)
         fvi_text_add(t, "<p>No picture was misclassified.</p>\n");
         return;
     }
-    fvi_text_add(t, "<div class=\"scroll\"><table><thead><tr><th>is</th><th class=\"text\">taken for</th><th>pictures</th><th>of the class</th></tr></thead>"
-                    "<tbody>\n");
+    fvi_text_add(t, "<div class=\"scroll\"><table><thead><tr><th>is</th><th class=\"text\">taken for</th><th>pictures</th>"
+                    "<th>of the class</th></tr></thead><tbody>\n");
     for (int i = 0; i < n; i++) {
         fvi_text_add(t, "<tr><td>");
         fvi_html_name(t, e->names[best[i].truth]);
@@ -171,9 +171,9 @@ static void add_classes(fvi_text *t, const fvi_run_data *r, class_row *rows)
 {
     const fvi_record *e = &r->record;
     qsort(rows, (size_t)e->classes, sizeof *rows, by_f1);
-    fvi_text_add(t, "<h3>Classes</h3>\n<p class=\"about\">Lowest F1 first. Precision: how many of those called so are so. Recall: how many of those that "
-                    "are so were found.</p>\n<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>class</th><th>pictures</th><th>precision</th>"
-                    "<th>recall</th><th>F1</th></tr></thead><tbody>\n");
+    fvi_text_add(t, "<h3>Classes</h3>\n<p class=\"about\">Lowest F1 first. Precision: how many of those called so are so. "
+                    "Recall: how many of those that are so were found.</p>\n<div class=\"scroll\"><table class=\"wide\"><thead>"
+                    "<tr><th>class</th><th>pictures</th><th>precision</th><th>recall</th><th>F1</th></tr></thead><tbody>\n");
     for (int64_t i = 0; i < e->classes; i++) {
         fvi_text_add(t, "<tr><td>");
         fvi_html_name(t, e->names[rows[i].k]);
@@ -221,8 +221,8 @@ static void add_mistake(fvi_text *t, const fvi_record *e, const fvi_record_mista
 static void add_mistakes(fvi_text *t, const fvi_record *e)
 {
     if (!e->n_mistakes) return;
-    fvi_text_add(t, "<h3>Worst mistakes</h3>\n<p class=\"about\">Misclassified validation pictures with the largest loss. Look here for wrong labels "
-                    "first.</p>\n<div class=\"mistakes\">\n");
+    fvi_text_add(t, "<h3>Worst mistakes</h3>\n<p class=\"about\">Misclassified validation pictures with the largest loss. "
+                    "Look here for wrong labels first.</p>\n<div class=\"mistakes\">\n");
     for (int i = 0; i < e->n_mistakes; i++) add_mistake(t, e, &e->mistakes[i]);
     fvi_text_add(t, "</div>\n");
 }

@@ -234,7 +234,8 @@ static char *summary_text(const fv_trainer *t)
     fvi_text s = {0};
     fvi_text_add(&s, "{\n  \"model\": ");
     fvi_text_json_string(&s, p->model);
-    fvi_text_add(&s, ",\n  \"finished\": %s,\n  \"monitor\": \"%s\"", t->position.finished ? "true" : "false", fvi_metric_names[t->config->v.monitor]);
+    fvi_text_add(&s, ",\n  \"finished\": %s,\n  \"monitor\": \"%s\"", t->position.finished ? "true" : "false",
+                 fvi_metric_names[t->config->v.monitor]);
     add_integer(&s, "step", t->position.step);
     add_integer(&s, "max_steps", p->max_steps);
     add_number(&s, "loss", p->loss);
