@@ -140,8 +140,9 @@ const char *fv_name(fv_graph *g, const char *fmt, ...)
 const char *fvi_graph_path(fv_graph *g, const char *name)
 {
     const char *prefix = g->path.count ? g->path.items : "";
-    if (!name || !*name) return fvi_arena_strdup(&g->arena, prefix);
-    return fvi_arena_format(&g->arena, "%s%s%s", prefix, *prefix ? "." : "", name);
+    const bool here = !name || !*name;
+    const char *path = here ? fvi_arena_strdup(&g->arena, prefix) : fvi_arena_format(&g->arena, "%s%s%s", prefix, *prefix ? "." : "", name);
+    return path ? path : sticky(g, fvi_nomem(g->ctx));
 }
 
 fv_value *fv_mark(fv_graph *g, const char *name, fv_value *v)
