@@ -10,7 +10,7 @@ if(FOVEA_SANITIZE MATCHES "thread")
     list(APPEND test_environment "OMP_THREAD_LIMIT=1" "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:allocator_may_return_null=1")
 elseif(FOVEA_SANITIZE)
     list(APPEND test_environment "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1"
-        "UBSAN_OPTIONS=print_stacktrace=1")
+        "UBSAN_OPTIONS=print_stacktrace=1" "FOVEA_TEST_OOM_STRIDE=7")        # all of them: 6 minutes by hand
 endif()
 if(TARGET fovea_program)
     list(APPEND test_environment "FOVEA=$<TARGET_FILE:fovea_program>")

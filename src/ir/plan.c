@@ -162,6 +162,14 @@ static fv_status add_call(builder *b, const fvi_node *n, const fvi_kernel *kerne
     return status;
 }
 
+/* Takes over the call's state, also when it fails. */
+static fv_status append(builder *b, fvi_code *code, fvi_instr c)
+{
+    if (FVI_PUSH(code, c)) return FV_OK;
+    if (c.kernel->destroy) c.kernel->destroy(c.state);
+    return fvi_nomem(b->g->ctx);
+}
+
 /* ---- var_write that could not be done in place ---- */
 
 static fv_status copy_prepare(const fvi_query *q, void **state, size_t *scratch)
@@ -192,8 +200,7 @@ static fv_status write_var(builder *b, const fvi_node *n, int at)
     fvi_instr c;
     size_t scratch;
     FVI_TRY(b->g->ctx, add_call(b, n, &copy_kernel, &c, &scratch));
-    if (!FVI_PUSH(&b->p->code, c)) return fvi_nomem(b->g->ctx);
-    return FV_OK;
+    return append(b, &b->p->code, c);
 }
 
 /* ---- derived values ---- */
@@ -273,7 +280,7 @@ static fv_status derive(builder *b, const fvi_node *n, const fv_value *root, fvi
     }
     c.scratch = (fvi_loc){FVI_LOC_SCRATCH, 0, *at};
     *at += FVI_ALIGN_UP(scratch, FVI_ALIGNMENT);
-    return FVI_PUSH(&b->p->prologue, c) ? FV_OK : fvi_nomem(b->g->ctx);
+    return append(b, &b->p->prologue, c);
 }
 
 static fv_status derived_roots(builder *b, size_t *scratch)
@@ -330,7 +337,6 @@ static fv_status lay_out(builder *b)
 {
     fv_graph *g = b->g;
     fvi_plan *p = b->p;
-    struct { size_t *items; int count, capacity; } scratch = {0};
     fv_status status = FV_OK;
     for (int i = 0; i < g->nodes.count && status == FV_OK; i++) {
         const fvi_node *n = g->nodes.items[i];
@@ -345,10 +351,7 @@ static fv_status lay_out(builder *b)
             fvi_instr c;
             size_t bytes = 0;
             status = add_call(b, n, n->kernel, &c, &bytes);
-            if (status == FV_OK && !FVI_PUSH(&p->code, c)) {
-                if (c.kernel->destroy) c.kernel->destroy(c.state);
-                status = fvi_nomem(g->ctx);
-            }
+            if (status == FV_OK) status = append(b, &p->code, c);
             if (status == FV_OK) status = place_outputs(b, n, i);
             if (status == FV_OK && bytes) {                          /* scratch of the call: alive during it only */
                 const storage s = {.span = {bytes, 0, i, i}};
@@ -357,7 +360,6 @@ static fv_status lay_out(builder *b)
             }
         }
     }
-    fvi_free(scratch.items);
     return status;
 }
 

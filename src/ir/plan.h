@@ -25,6 +25,8 @@ typedef struct fvi_derived_item { uint64_t key; void *data; size_t bytes; uint64
 typedef struct fvi_derived_store { struct { fvi_derived_item **items; int count, capacity; } list; } fvi_derived_store;
 void fvi_derived_store_free(fvi_derived_store *d);
 
+typedef struct fvi_code { fvi_instr *items; int count, capacity; } fvi_code;
+
 typedef struct fvi_derived {           /* one root of a plan's prologue */
     fvi_derived_item *item;            /* borrowed from the store */
     int first, count;                  /* instructions in prologue[] */
@@ -37,7 +39,7 @@ typedef struct fvi_plan {
     fv_graph *graph;                   /* owned, bound, lowered */
     fvi_env env;
     fvi_arena arena;
-    struct { fvi_instr *items; int count, capacity; } code, prologue;
+    fvi_code code, prologue;
     struct { fvi_derived *items; int count, capacity; } derived;
     int n_segments, *segment_begin;    /* n_segments + 1 */
     size_t scratch_bytes, saved_bytes;

@@ -55,7 +55,7 @@ static void add_evaluation(const char *run, int n, const char *const *names)
 {
     int64_t *counts = fvi_calloc((size_t)n * (size_t)n, sizeof *counts);
     const char **list = fvi_calloc((size_t)n, sizeof *list);
-    static char numbers[200][8];
+    static char numbers[200][12];
     fvi_record_metric metrics[] = {{"acc", .5}, {"f1", .5}, {"loss", NAN}, {"precision", .5}};
     for (int i = 0; i < n; i++) {
         snprintf(numbers[i], sizeof numbers[i], "%d", i);
