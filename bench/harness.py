@@ -16,7 +16,8 @@ RIVALS = pathlib.Path(__file__).resolve().parent / "rivals"
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 
 MOST_LOAD = 0.5          # load average over a minute before anything is measured
-MOST_OTHERS = 0.10       # cores that other programs used beside a process
+MOST_OTHERS = 0.10       # cores that other programs used beside a process;
+MOST_OTHERS_BELOW = 0.30     # at real-time priority they get only what the process leaves idle (start, input)
 LEAST_QUIET = 5          # undisturbed samples of a process
 PREEMPTIONS_PER_MS = 0.02    # in an undisturbed sample: the kernel's own threads need as much on a quiet machine
 MOST_SPREAD = 0.15       # of quiet samples (between the quartiles) and of the rounds' medians, both over the median
@@ -96,7 +97,7 @@ class Runner:
         """Repeats until no other program ran beside it."""
         for _ in range(ATTEMPTS):
             process = Process([*self.priority, *command], self.environment, watch)
-            if process.others <= MOST_OTHERS or self.force:
+            if process.others <= (MOST_OTHERS_BELOW if self.priority else MOST_OTHERS) or self.force:
                 return process
             say(f"    {name}: other programs used {process.others:.2f} cores; again")
             time.sleep(10)
