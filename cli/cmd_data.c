@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fovea data check: reads every picture of a data set and says what is there, what is bad, and what is there twice. */
-#include "cli.h"
+/* fovea data check (bench: data_bench.c): reads every picture of a data set and says what is there, what is bad, and what is there twice. */
+#include "data_bench.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +83,7 @@ static int run(cli *c)
 {
     fv_data_report *r = NULL;
     char *root = NULL;
+    if (c->n_words && !strcmp(c->words[0], "bench")) return cli_data_bench(c);
     if (c->n_words < 1 || strcmp(c->words[0], "check")) return cli_usage(c, "what is to be done? As in: fovea data check pictures/");
     if (c->n_words > 2 || (c->n_words == 1 && !c->n_settings)) return cli_usage(c, "one folder or list is needed, as in: fovea data check pictures/");
     const char **settings = calloc((size_t)c->n_settings + 1, sizeof *settings);
@@ -110,6 +111,8 @@ static int run(cli *c)
 }
 
 const fv_command fv_command_data = {
-    .name = "data", .arguments = "check DIR|LIST.csv [data.format=...] [data.split.val=...] [--json]",
+    .name = "data", .arguments = "check|bench DIR|LIST.csv [data.format=...] [data.split.val=...] [--json]",
     .about = "reads every picture of a data set; says what is bad or there twice",
-    .help = "Takes the data keys of a configuration. Exit code 3: there are pictures that cannot be read.", .run = run};
+    .help = "Takes the data keys of a configuration. Exit code 3: there are pictures that cannot be read.\n"
+            "bench: how fast the training data are loaded, with batches=64 warmup=8 window=8; given model=NAME, how fast that model trains on them.",
+    .run = run};

@@ -139,6 +139,12 @@ FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allo
 /* fv_data_check of the data that configuration settings name ("data=DIR", "data.split.val=0.1"). */
 FV_API fv_status fv_data_check_settings(fv_context *ctx, int n_settings, const char *const *settings, fv_data_report **out) FV_CHECKED;
 
+/* Loads training batches as a training with these settings would, without a model, one pass after the other until `fn`
+ * returns false; it is called after each batch. */
+typedef struct fv_loaded { int64_t pictures, batches, bad_files; double epoch; } fv_loaded;      /* pictures: of this batch; batches: so far */
+typedef bool fv_loaded_fn(void *user, const fv_loaded *l);
+FV_API fv_status fv_data_load_settings(fv_context *ctx, int n_settings, const char *const *settings, fv_loaded_fn *fn, void *user) FV_CHECKED;
+
 /* ---- the machine ---- */
 
 typedef struct fv_machine { const char *cpu, *isa, *libraries, *compiler; int cores; } fv_machine;

@@ -33,7 +33,7 @@ typedef struct fvi_augment {
 } fvi_augment;
 
 /* Which draw of which sample; `random` off: evaluation. */
-typedef struct fvi_draw { bool random; uint64_t seed; int64_t epoch, sample; } fvi_draw;
+typedef struct fvi_sample_draw { bool random; uint64_t seed; int64_t epoch, sample; } fvi_sample_draw;
 
 /* Buffers of one thread. Zeroed: empty. */
 typedef struct fvi_workspace {
@@ -49,18 +49,18 @@ void fvi_workspace_free(fvi_workspace *w);
 /* What is cut out of a picture: `view` pixels, of them `box`, brought to width x height, put at (left, top) of the square. */
 typedef struct fvi_geometry { int x, y, w, h; double box[4]; int width, height, left, top; } fvi_geometry;
 /* For a picture of width x height. */
-FV_CHECKED fv_status fvi_augment_geometry(const fvi_augment *a, fv_context *ctx, const fvi_draw *d, int width, int height, fvi_geometry *out);
+FV_CHECKED fv_status fvi_augment_geometry(const fvi_augment *a, fv_context *ctx, const fvi_sample_draw *d, int width, int height, fvi_geometry *out);
 
 bool fvi_augment_moves(const fvi_augment *a);    /* another geometry for another draw */
 
 /* Steps: planes or file -> w->whole -> w->sized (size x size) -> out (3, size, size). */
 FV_CHECKED fv_status fvi_augment_planes(fv_context *ctx, fvi_workspace *w, const fv_image *image);
-FV_CHECKED fv_status fvi_augment_size(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fvi_draw *d);
-void fvi_augment_finish(const fvi_augment *a, const fvi_draw *d, fvi_picture *sized, float *out);
+FV_CHECKED fv_status fvi_augment_size(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fvi_sample_draw *d);
+void fvi_augment_finish(const fvi_augment *a, const fvi_sample_draw *d, fvi_picture *sized, float *out);
 /* All of it, from planes or from the bytes of a picture file. */
-FV_CHECKED fv_status fvi_augment_apply(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_image *image, const fvi_draw *d, float *out);
+FV_CHECKED fv_status fvi_augment_apply(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_image *image, const fvi_sample_draw *d, float *out);
 FV_CHECKED fv_status fvi_augment_decode(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const char *name, const uint8_t *data, size_t bytes,
-                                        const fvi_draw *d);                   /* file -> w->sized */
+                                        const fvi_sample_draw *d, bool whole);       /* file -> w->sized; whole: all of w->whole is wanted too */
 
 /* Colours, on a picture in place; as Pillow's ImageEnhance. `order`: a permutation of brightness, contrast, saturation, hue. */
 void fvi_color_jitter(fvi_picture *p, double brightness, double contrast, double saturation, double hue, const int order[4]);

@@ -26,6 +26,11 @@ typedef struct walk {
     int32_t label;
 } walk;
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const fvi_file *)a)->path, ((const fvi_file *)b)->path);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const item *)a)->name, ((const item *)b)->name);
@@ -161,4 +166,12 @@ fv_status fvi_list_folder(fv_context *ctx, fvi_list *l, const char *below, int s
     }
     fvi_free(found.items);
     return status;
+}
+
+fv_status fvi_list_tree(fv_context *ctx, fvi_list *l)
+{
+    walk w = {.ctx = ctx, .list = l, .set = FVI_NO_SET};
+    FVI_TRY(ctx, walk_class(&w, ""));
+    if (l->count > 1) qsort(l->items, (size_t)l->count, sizeof *l->items, by_path);
+    return FV_OK;
 }

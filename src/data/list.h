@@ -38,6 +38,8 @@ FV_CHECKED fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l, bool nu
 
 /* Class folders below root/below ("" or the name of a set). */
 FV_CHECKED fv_status fvi_list_folder(fv_context *ctx, fvi_list *l, const char *below, int set);
+/* All pictures in and below the root, sorted by path, without classes. */
+FV_CHECKED fv_status fvi_list_tree(fv_context *ctx, fvi_list *l);
 /* A CSV list: columns path (image, file, filename ...), label (class ...), and perhaps split and fold. `set`: of rows that
  * name none. `outside`: absolute paths and ".." are allowed. `split`: every row must name its set (a stored split). */
 typedef struct fvi_csv_rules { int set; bool outside, split; } fvi_csv_rules;

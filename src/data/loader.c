@@ -22,6 +22,8 @@ typedef struct worker {
     fvi_workspace space;
 } worker;
 
+typedef struct bad_list { fvi_bad_sample *items; int count, capacity; } bad_list;
+
 struct fvi_loader {
     fv_context *ctx;
     fvi_loader_options o;
@@ -33,14 +35,15 @@ struct fvi_loader {
     pthread_mutex_t lock;
     pthread_cond_t filled, freed;
     bool stop, holding;                  /* holding: the consumer reads slot `consumed` */
-    int64_t taken, consumed;             /* batches handed to workers; to the consumer */
+    int64_t taken, consumed;             /* batches handed to workers; given back by the consumer */
+    int64_t delivered;                   /* asked for by the consumer */
     int64_t epoch, index;                /* of the next batch to hand out */
     int64_t *order;                      /* permutation of order_epoch */
     int64_t order_epoch;
     double waited;
     fvi_cache *cache;
-    struct { fvi_bad_sample *items; int count, capacity; } bad;          /* under the lock */
-    int shown;                           /* of them, logged */
+    bad_list fresh, bad;                 /* under the lock: noted by workers; the consumer's: those that were logged */
+    uint8_t *is_bad;                     /* a bit for each sample: it is in the list; made with the first of them */
     int64_t forgiven;
 };
 
@@ -125,7 +128,7 @@ static void take(fvi_loader *l, fvi_batch *b)
 /* ---- one sample -------------------------------------------------------------------------------------------------------- */
 
 /* To w->space.sized, from the cache, the file or the source. */
-static fv_status size_sample(fvi_loader *l, worker *w, const fvi_draw *d, int64_t *label)
+static fv_status size_sample(fvi_loader *l, worker *w, const fvi_sample_draw *d, int64_t *label)
 {
     const fv_source *s = l->o.source;
     const fvi_augment *a = &l->o.augment;
@@ -139,7 +142,7 @@ static fv_status size_sample(fvi_loader *l, worker *w, const fvi_draw *d, int64_
     if (s->encoded) {
         FVI_TRY(w->ctx, s->encoded(s, w->ctx, d->sample, &space->bytes, label));
         fvi_source_name(s, d->sample, name, sizeof name);
-        FVI_TRY(w->ctx, fvi_augment_decode(a, w->ctx, space, name, space->bytes.data, space->bytes.size, d));
+        FVI_TRY(w->ctx, fvi_augment_decode(a, w->ctx, space, name, space->bytes.data, space->bytes.size, d, cache && moves));
     } else {
         FVI_TRY(w->ctx, s->get(s, w->ctx, d->sample, &space->planes, label));
         FVI_TRY(w->ctx, fvi_augment_planes(w->ctx, space, &space->planes));
@@ -152,7 +155,7 @@ static fv_status size_sample(fvi_loader *l, worker *w, const fvi_draw *d, int64_
 static fv_status fill_sample(fvi_loader *l, worker *w, int64_t id, fvi_batch *b, int64_t i)
 {
     const fv_source *s = l->o.source;
-    const fvi_draw draw = {l->o.random, l->o.seed, b->epoch, id};
+    const fvi_sample_draw draw = {l->o.random, l->o.seed, b->epoch, id};
     fv_status status = size_sample(l, w, &draw, &b->labels[i]);
     if (status == FV_OK && (b->labels[i] < 0 || b->labels[i] >= s->classes))
         status = fvi_fail(w->ctx, FV_ERROR_FORMAT, "label %lld, there are %lld classes", (long long)b->labels[i], (long long)s->classes);
@@ -176,10 +179,11 @@ static bool is_bad(fv_status status)
 static void note_bad(fvi_loader *l, worker *w, int64_t id)
 {
     pthread_mutex_lock(&l->lock);
-    bool known = false;
-    for (int i = 0; i < l->bad.count && !known; i++) known = l->bad.items[i].id == id;
+    if (!l->is_bad) l->is_bad = fvi_calloc((size_t)l->o.source->count / 8 + 1, 1);
+    bool known = !l->is_bad || (l->is_bad[id / 8] >> id % 8 & 1);
     fvi_bad_sample note = {id, known ? NULL : fvi_strdup(fv_error_message(w->ctx))};
-    if (!known && (!note.reason || !FVI_PUSH(&l->bad, note))) fvi_free(note.reason);
+    if (!known && note.reason && FVI_PUSH(&l->fresh, note)) l->is_bad[id / 8] |= (uint8_t)(1u << id % 8);
+    else fvi_free(note.reason);
     pthread_mutex_unlock(&l->lock);
     fvi_error_clear(w->ctx);
 }
@@ -220,13 +224,20 @@ static fv_status fill(fvi_loader *l, worker *w, fvi_batch *b)
     return FV_OK;
 }
 
+/* With `once`: all batches are handed out. */
+static bool ended(const fvi_loader *l)
+{
+    return l->o.once && l->epoch > l->o.epoch;
+}
+
 static void *work(void *user)
 {
     worker *w = user;
     fvi_loader *l = w->loader;
+    fvi_unpin_self();
     pthread_mutex_lock(&l->lock);
     for (;;) {
-        while (!l->stop && l->taken >= l->consumed + l->n_slots) pthread_cond_wait(&l->freed, &l->lock);
+        while (!l->stop && (l->taken >= l->consumed + l->n_slots || ended(l))) pthread_cond_wait(&l->freed, &l->lock);
         if (l->stop) break;
         slot *s = &l->slots[l->taken % l->n_slots];
         take(l, &s->batch);
@@ -307,6 +318,12 @@ done:
     return status;
 }
 
+static void free_bad(bad_list *b)
+{
+    for (int i = 0; i < b->count; i++) fvi_free(b->items[i].reason);
+    fvi_free(b->items);
+}
+
 void fvi_loader_destroy(fvi_loader *l)
 {
     if (!l) return;
@@ -326,8 +343,9 @@ void fvi_loader_destroy(fvi_loader *l)
     fv_context_destroy(l->in_line.ctx);
     fvi_workspace_free(&l->in_line.space);
     fvi_cache_destroy(l->cache);
-    for (int i = 0; i < l->bad.count; i++) fvi_free(l->bad.items[i].reason);
-    fvi_free(l->bad.items);
+    free_bad(&l->fresh);
+    free_bad(&l->bad);
+    fvi_free(l->is_bad);
     pthread_cond_destroy(&l->filled);
     pthread_cond_destroy(&l->freed);
     pthread_mutex_destroy(&l->lock);
@@ -353,19 +371,22 @@ static slot *await(fvi_loader *l)
     return s;
 }
 
-/* Names each bad sample once. */
+/* Names each bad sample once. What workers noted becomes the consumer's: their list may move at any time. */
 static void show_bad(fvi_loader *l)
 {
+    int first = l->bad.count;
     pthread_mutex_lock(&l->lock);
-    for (; l->shown < l->bad.count; l->shown++)
-        fvi_log(l->ctx, FV_LOG_WARN, "skipped %s (%d so far)", l->bad.items[l->shown].reason, l->shown + 1);
+    for (int i = 0; i < l->fresh.count; i++)
+        if (!FVI_PUSH(&l->bad, l->fresh.items[i])) fvi_free(l->fresh.items[i].reason);
+    l->fresh.count = 0;
     pthread_mutex_unlock(&l->lock);
+    for (; first < l->bad.count; first++) fvi_log(l->ctx, FV_LOG_WARN, "skipped %s (%d so far)", l->bad.items[first].reason, first + 1);
 }
 
 int64_t fvi_loader_bad(const fvi_loader *l, const fvi_bad_sample **out)
 {
     *out = l->bad.items;
-    return l->shown;
+    return l->bad.count;
 }
 
 int64_t fvi_loader_forgiven(const fvi_loader *l)
@@ -378,6 +399,8 @@ fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out)
     double begin = fvi_seconds();
     slot *s = l->slots;
     *out = NULL;
+    if (l->o.once && l->delivered == l->per_epoch - l->o.index) return fvi_fail(l->ctx, FV_ERROR_INVALID, "there are no more batches");
+    l->delivered++;
     if (l->o.workers > 0) {
         s = await(l);
     } else {

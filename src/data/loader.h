@@ -18,6 +18,7 @@ typedef struct fvi_loader_options {
     int64_t epoch, index;                /* where to start: batch `index` of `epoch` */
     bool skip_bad;                       /* a sample that cannot be read is noted, not an error: the next one in the source
                                             takes its place, or (not shuffled: evaluation) the batch is shorter */
+    bool once;                           /* the stream ends with the epoch it starts in; nothing further is made ahead */
     size_t cache_bytes;                  /* limit of decoded pictures kept in memory; 0: none */
 } fvi_loader_options;
 

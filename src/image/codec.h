@@ -10,6 +10,7 @@ typedef struct fvi_encoded {
     const char *name;
     const uint8_t *data;
     size_t bytes;
+    const int *part;                     /* of the stored picture, or NULL: a reader may leave out the rest */
 } fvi_encoded;
 
 /* A reader fills width, height, orientation (stored, not yet turned) and alpha; decode also the pixels, with alpha in the

@@ -159,7 +159,7 @@ static fv_status read_picture(const fvi_encoded *e, const fvi_decode_options *o,
 
 fv_status fvi_image_probe(fv_context *ctx, const char *name, const uint8_t *data, size_t bytes, const fvi_decode_options *o, fvi_image_info *info)
 {
-    fvi_encoded e = {ctx, name, data, bytes};
+    fvi_encoded e = {ctx, name, data, bytes, NULL};
     return read_picture(&e, o, NULL, info);
 }
 
@@ -167,6 +167,7 @@ fv_status fvi_image_decode(fv_context *ctx, const char *name, const uint8_t *dat
                            fvi_image_info *info)
 {
     fvi_image_info own;
-    fvi_encoded e = {ctx, name, data, bytes};
+    const bool in_part = o && o->part[2] > o->part[0] && o->part[3] > o->part[1] && o->scale <= 1;
+    fvi_encoded e = {ctx, name, data, bytes, in_part ? o->part : NULL};
     return read_picture(&e, o, out, info ? info : &own);
 }

@@ -33,6 +33,7 @@ typedef struct fvi_decode_options {
     fvi_alpha alpha;
     bool keep_orientation;               /* do not turn the picture as its EXIF tag says */
     int scale;                           /* JPEG only: decode at 1/scale (2, 4, 8) by smaller DCTs; 0 or 1: full */
+    int part[4];                         /* x0, y0, x1, y1: only these pixels are wanted, the others may be anything; zeros: all */
 } fvi_decode_options;
 
 typedef struct fvi_image_info {

@@ -11,6 +11,7 @@
 #include <jerror.h>
 
 #define JPEG_MEMORY ((long)1 << 30)
+enum { EDGE = 4 };                       /* columns beside a part that are decoded too */
 
 typedef struct jpeg_job {
     struct jpeg_error_mgr errors;        /* first: the library hands this back */
@@ -91,6 +92,33 @@ static fv_status truncated(const fvi_encoded *e, const struct jpeg_decompress_st
     return fvi_image_fail(e, FV_ERROR_FORMAT, "truncated JPEG: the file ends at byte %zu, in row %u of %u", e->bytes, d->output_scanline, d->output_height);
 }
 
+/* Does the picture's data end as they should? For then rows that nobody wants need not be read to know it. Inside of them
+ * 0xFF is never followed by 0xD9. */
+static bool is_complete(const fvi_encoded *e, const struct jpeg_decompress_struct *d)
+{
+    const uint8_t *begin = d->src->next_input_byte;
+    for (const uint8_t *p = e->data + e->bytes - 2; p >= begin; p--)
+        if (p[0] == 0xFF && p[1] == 0xD9) return true;
+    return false;
+}
+
+/* Can rows and columns outside of the wanted part be left out? Turned pictures have it elsewhere; several passes over the data gain
+ * little and smooth over neighbours. */
+static bool may_skip(const fvi_encoded *e, struct jpeg_decompress_struct *d, const fvi_image_info *info)
+{
+    return e->part && info->orientation < 2 && !jpeg_has_multiple_scans(d) && e->bytes > 2 && is_complete(e, d);
+}
+
+/* Columns of the wanted part, and some more: up-sampling looks at neighbours, and a cut begins where a block does. */
+static void cut_columns(const int part[4], struct jpeg_decompress_struct *d, JDIMENSION *left)
+{
+    const int width = (int)d->output_width, first = FVI_MAX(part[0] - EDGE, 0), last = FVI_MIN(part[2] + EDGE, width);
+    JDIMENSION x = (JDIMENSION)first, n = (JDIMENSION)(last - first);
+    if (first >= last || (first == 0 && last == width)) return;
+    jpeg_crop_scanline(d, &x, &n);
+    *left = x;
+}
+
 static fv_status read_rows(const fvi_encoded *e, struct jpeg_decompress_struct *d, jpeg_job *job, fvi_picture *out)
 {
     bool ink = d->jpeg_color_space == JCS_CMYK || d->jpeg_color_space == JCS_YCCK;
@@ -98,10 +126,17 @@ static fv_status read_rows(const fvi_encoded *e, struct jpeg_decompress_struct *
     d->dct_method = JDCT_ISLOW;
     d->scale_num = 1;
     d->scale_denom = (unsigned)job->info->scale;
+    const bool skip = may_skip(e, d, job->info);
     jpeg_start_decompress(d);
     FVI_TRY(e->ctx, fvi_picture_size(e->ctx, out, (int)d->output_width, (int)d->output_height));
-    while (d->output_scanline < d->output_height && !job->cut) {
-        JSAMPROW row = out->pixels + 4 * (size_t)d->output_scanline * d->output_width;
+    JDIMENSION left = 0, end = d->output_height;
+    if (skip) {
+        cut_columns(e->part, d, &left);
+        end = (JDIMENSION)FVI_MIN(FVI_MAX(e->part[3], 1), (int)end);
+        if (e->part[1] > 0) jpeg_skip_scanlines(d, (JDIMENSION)FVI_MIN(e->part[1], (int)end - 1));
+    }
+    while (d->output_scanline < end && !job->cut) {
+        JSAMPROW row = out->pixels + 4 * ((size_t)d->output_scanline * (size_t)out->width + left);
         jpeg_read_scanlines(d, &row, 1);
         if (ink) row_from_cmyk(row, d->output_width, d->saw_Adobe_marker);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A weight of 22 bits is kept as two 16-bit halves, weight = high * 2048 + low, because processors multiply and add pairs of
  * 16-bit numbers in one instruction: sum(weight * pixel) = sum(high * pixel) * 2048 + sum(low * pixel), exactly. Weights of
- * a pixel are padded to an even number with zeros. */
+ * a pixel are padded to a multiple of four with zeros. */
 #include "image/resize.h"
 
 #include <math.h>
@@ -71,7 +71,7 @@ static fv_status make_taps(fv_context *ctx, struct fvi_taps *t, int in, double f
 {
     double scale = (to - from) / out, wide = FVI_MAX(scale, 1.0), support = support_of(filter) * wide;
     if (t->block && t->in == in && t->from == from && t->to == to && t->filter == (int)filter && t->out == out) return FV_OK;
-    int size = ((int)ceil(support) * 2 + 2) / 2 * 2;
+    int size = ((int)ceil(support) * 2 + 1 + 3) / 4 * 4;
     size_t n = (size_t)out * (size_t)size, bytes = (size_t)size * sizeof(double) + 2 * (size_t)out * sizeof(int) + 2 * n * sizeof(int16_t);
     t->out = 0;
     if (bytes > t->capacity) {
@@ -102,6 +102,13 @@ static fv_status make_taps(fv_context *ctx, struct fvi_taps *t, int in, double f
     t->filter = (int)filter;
     t->out = out;
     return FV_OK;
+}
+
+void fvi_resize_reads(int in, double from, double to, fvi_filter filter, int out, int *first, int *last)
+{
+    const double scale = (to - from) / out, support = filter == FVI_FILTER_NEAREST ? 0.5 : support_of(filter) * FVI_MAX(scale, 1.0);
+    *first = FVI_MAX((int)(from + 0.5 * scale - support + 0.5) - 1, 0);
+    *last = FVI_MIN((int)(from + (out - 0.5) * scale + support + 0.5) + 1, in);
 }
 
 /* ---- plain loops ------------------------------------------------------------------------------------------------------- */
@@ -182,6 +189,38 @@ static void row_fast(const struct fvi_taps *t, const uint8_t *in, uint8_t *out)
     }
 }
 
+/* Four rows at once share the weights. Four taps at a time, two in each half of a register; what is read behind the last
+ * pixel meets zeros. */
+__attribute__((target("avx2"))) static void rows_avx2(const struct fvi_taps *t, const uint8_t *in, size_t stride, uint8_t *out)
+{
+    const __m256i spread = _mm256_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1, 8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1);
+    const __m256i halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    const size_t out_stride = 4 * (size_t)t->out;
+    for (int i = 0; i < t->out; i++, out += 4) {
+        const uint8_t *p = in + 4 * (size_t)t->first[i];
+        const int16_t *kh = t->high + (size_t)i * (size_t)t->size, *kl = t->low + (size_t)i * (size_t)t->size;
+        __m256i high[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+        __m256i low[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+        for (int x = 0; x < t->count[i]; x += 4) {
+            const __m256i h = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)(const void *)(kh + x))), halves);
+            const __m256i l = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)(const void *)(kl + x))), halves);
+            for (size_t r = 0; r < 4; r++) {
+                const __m128i four = _mm_loadu_si128((const __m128i *)(const void *)(p + r * stride + 4 * (size_t)x));
+                const __m256i v = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(four), spread);
+                high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(v, h));
+                low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(v, l));
+            }
+        }
+        for (size_t r = 0; r < 4; r++) {
+            const __m128i h = _mm_add_epi32(_mm256_castsi256_si128(high[r]), _mm256_extracti128_si256(high[r], 1));
+            const __m128i l = _mm_add_epi32(_mm256_castsi256_si128(low[r]), _mm256_extracti128_si256(low[r], 1));
+            const __m128i words = _mm_packs_epi32(finish(h, l), _mm_setzero_si128());
+            const int32_t v = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+            memcpy(out + r * out_stride, &v, 4);
+        }
+    }
+}
+
 static inline __m128i load8(const uint8_t *p)
 {
     int64_t v;
@@ -248,7 +287,12 @@ __attribute__((target("avx2"))) static void column_avx2(const struct fvi_taps *t
 
 static void rows(const struct fvi_taps *t, const fvi_view *in, int first, int count, bool plain, uint8_t *out)
 {
-    for (int y = 0; y < count; y++, out += 4 * (size_t)t->out) {
+    int y = 0;
+#ifdef RESIZE_SSE2
+    for (; !plain && __builtin_cpu_supports("avx2") && y + 4 <= count; y += 4, out += 16 * (size_t)t->out)
+        rows_avx2(t, in->pixels + (size_t)(first + y) * in->stride, in->stride, out);
+#endif
+    for (; y < count; y++, out += 4 * (size_t)t->out) {
         const uint8_t *row = in->pixels + (size_t)(first + y) * in->stride;
 #ifdef RESIZE_SSE2
         if (!plain) {

@@ -24,7 +24,9 @@ void fvi_resizer_free(fvi_resizer *r);
 /* `box`: x0, y0, x1, y1 of what is taken, in pixels of the view, fractions allowed; NULL: all of it. */
 FV_CHECKED fv_status fvi_resize(fv_context *ctx, fvi_resizer *r, const fvi_view *in, const double box[4], fvi_filter filter, int width, int height,
                                 fvi_picture *out);
-/* The same without vector instructions: what the fast loops are tested against. */
+/* Which pixels [*first, *last) of an axis of `in` pixels such a call reads. */
+void fvi_resize_reads(int in, double from, double to, fvi_filter filter, int out, int *first, int *last);
+/* fvi_resize without vector instructions: what the fast loops are tested against. */
 FV_CHECKED fv_status fvi_resize_plain(fv_context *ctx, fvi_resizer *r, const fvi_view *in, const double box[4], fvi_filter filter, int width,
                                       int height, fvi_picture *out);
 

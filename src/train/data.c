@@ -67,6 +67,45 @@ fv_status fv_data_check_settings(fv_context *ctx, int n_settings, const char *co
     return status;
 }
 
+static fv_status load_batches(fvi_loader *l, const fvi_loader_options *o, fv_loaded_fn *fn, void *user, fv_context *ctx)
+{
+    const fvi_batch *b;
+    const fvi_bad_sample *bad;
+    fv_loaded now = {0};
+    do {
+        FVI_TRY(ctx, fvi_loader_next(l, &b));
+        now.pictures = b->n;
+        now.batches++;
+        now.bad_files = fvi_loader_bad(l, &bad);
+        now.epoch = (double)now.batches / (double)fvi_loader_batches(o);
+    } while (fn(user, &now));
+    return FV_OK;
+}
+
+fv_status fv_data_load_settings(fv_context *ctx, int n_settings, const char *const *settings, fv_loaded_fn *fn, void *user)
+{
+    fv_config *c = NULL;
+    fv_data *d = NULL;
+    fvi_loader *l = NULL;
+    fv_status status;
+    FVI_TRY(ctx, fvi_config_create(ctx, NULL, n_settings, settings, &c));
+    FVI_TRY_DONE(ctx, status, fvi_open_data(ctx, c, &(fv_data_options){0}, &d));
+    const fv_source *s = fv_data_source(d, FV_SPLIT_TRAIN);
+    if (!s) {
+        status = fvi_fail(ctx, FV_ERROR_FORMAT, "%s: no pictures to train on", c->v.data_root);
+        goto done;
+    }
+    fvi_loader_options o = fvi_loader_for(c, s, true);
+    if (c->v.drop_last) o.min_last = o.batch_size;
+    FVI_TRY_DONE(ctx, status, fvi_loader_create(ctx, &o, &l));
+    FVI_TRY_DONE(ctx, status, load_batches(l, &o, fn, user, ctx));
+done:
+    fvi_loader_destroy(l);
+    fv_data_destroy(d);
+    fv_config_destroy(c);
+    return status;
+}
+
 int fvi_loader_threads(const fv_config *c)
 {
     return c->v.workers < 0 ? 1 : (int)c->v.workers;

@@ -48,25 +48,6 @@ static fv_status find_other_data(own_evaluation *o)
     return o->other_data ? fvi_config_check_data(config) : FV_OK;
 }
 
-/* Names in the order of the weights' outputs; NULL for weights without. They live in the arena. */
-static fv_status stored_classes(own_evaluation *o, const char *const **names, int64_t *n)
-{
-    const char *text = fvi_st_metadata(&o->stored.weights, "fovea.classes");
-    fvi_json *list;
-    *names = NULL;
-    *n = 0;
-    if (!text) return FV_OK;
-    FVI_TRY(o->ctx, fvi_json_parse(o->ctx, &o->arena, "fovea.classes", text, strlen(text), false, &list));
-    const char **out = fvi_arena_alloc(&o->arena, (size_t)FVI_MAX(list->count, 1) * sizeof *out);
-    if (!out) return fvi_nomem(o->ctx);
-    for (const fvi_json *m = list->child; m; m = m->next) {
-        if (m->kind != FVI_JSON_STRING) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s: its class names are damaged", o->stored.path);
-        out[(*n)++] = m->string;
-    }
-    *names = out;
-    return FV_OK;
-}
-
 /* RUN/split.csv of RUN/checkpoints/weights; NULL: there is none. */
 static char *split_of(const own_evaluation *o)
 {
@@ -114,7 +95,7 @@ static fv_status open_data(own_evaluation *o, const fv_evaluate_options *options
     wish.leave_out = train ? 1u << FV_SPLIT_VAL | 1u << FV_SPLIT_TEST : 1u << FV_SPLIT_TRAIN;
     char *split = split_of(o);
     wish.split_file = split;
-    fv_status status = stored_classes(o, &wish.classes, &wish.n_classes);
+    fv_status status = fvi_stored_class_names(o->ctx, &o->stored, &o->arena, &wish.classes, &wish.n_classes);
     if (status == FV_OK) status = fvi_open_data(o->ctx, o->stored.config, &wish, &o->opened);
     if (status == FV_OK && split && o->opened->listed && o->other_data && !is_there(o->opened)) {
         fv_data_destroy(o->opened);

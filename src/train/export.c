@@ -128,12 +128,6 @@ static fv_status describe(own_export *o)
 
 /* ---- which model, which file ---- */
 
-/* A path has a slash, a dot or an @, or it is there. */
-static bool is_path(const char *text)
-{
-    return strpbrk(text, "/.@") || fvi_file_exists(text) || fvi_is_dir(text);
-}
-
 static fv_status open_stored(own_export *o, const fv_export_options *options)
 {
     FVI_TRY(o->ctx, fvi_stored_open(o->ctx, options->model, options->n_settings, options->settings, &o->stored));
@@ -151,17 +145,7 @@ static fv_status open_stored(own_export *o, const fv_export_options *options)
 
 static fv_status open_name(own_export *o, const fv_export_options *options)
 {
-    const char **settings = fvi_calloc((size_t)options->n_settings + 1, sizeof *settings);
-    char *model = fvi_arena_format(&o->arena, "model=%s", options->model);
-    fv_status status = settings && model ? FV_OK : fvi_nomem(o->ctx);
-    if (status == FV_OK) {
-        settings[0] = model;
-        for (int i = 0; i < options->n_settings; i++) settings[i + 1] = options->settings[i];
-        status = fv_config_create(o->ctx, NULL, options->n_settings + 1, settings, &o->config);
-    }
-    fvi_free(settings);
-    FVI_TRY(o->ctx, status);
-    fvi_log(o->ctx, FV_LOG_WARN, "%s is a model's name: its weights are initial ones, nothing is learned", options->model);
+    FVI_TRY(o->ctx, fvi_config_of_name(o->ctx, options->model, options->n_settings, options->settings, &o->config));
     o->e.model = o->config->v.model;
     o->e.classes = options->classes ? options->classes : 1000;
     const int64_t size = fvi_config_given(o->config, "image_size") ? o->config->v.image_size : 224, input[3] = {3, size, size};
@@ -213,7 +197,7 @@ static fv_status write_file(own_export *o, const fv_export_options *options)
 
 static fv_status export_model(own_export *o, const fv_export_options *options)
 {
-    FVI_TRY(o->ctx, is_path(options->model) ? open_stored(o, options) : open_name(o, options));
+    FVI_TRY(o->ctx, fvi_names_weights(options->model) ? open_stored(o, options) : open_name(o, options));
     if (options->input[0]) memcpy(o->e.input, options->input, sizeof o->e.input);
     FVI_TRY(o->ctx, choose_path(o, options->path));
     char *args = fvi_config_model_args(o->config);

@@ -5,6 +5,16 @@
 
 #include <stdio.h>
 
+/* Formats of weights that people have, and that this version does not read. */
+static bool other_format(const char *path)
+{
+    static const char *const ends[] = {".onnx", ".pt", ".pth", ".th", ".npz", ".bin", ".ckpt", ".h5", ".tflite"};
+    const char *dot = strrchr(path, '.');
+    for (int i = 0; dot && i < FVI_COUNT(ends); i++)
+        if (!strcmp(dot, ends[i])) return true;
+    return false;
+}
+
 static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
 {
     const char *at = strrchr(text, '@');
@@ -24,6 +34,9 @@ static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
         fvi_free(run);
     }
     if (!s->path) return fvi_nomem(ctx);
+    if (!s->run && other_format(s->path))
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: weights in %s files cannot be read by this version; give a run folder or a .safetensors file that "
+                        "fovea wrote", text, strrchr(s->path, '.'));
     if (fvi_file_exists(s->path)) return FV_OK;
     return fvi_fail(ctx, FV_ERROR_IO, "%s: there are no weights %s; give a run folder or a .safetensors file", text, s->path);
 }
@@ -63,6 +76,46 @@ int64_t fvi_stored_classes(const fvi_stored *s, const char **names)
     fvi_arena_free(&arena);
     if (names) *names = n ? text : NULL;
     return n;
+}
+
+fv_status fvi_stored_class_names(fv_context *ctx, const fvi_stored *s, fvi_arena *arena, const char *const **names, int64_t *n)
+{
+    const char *text = fvi_st_metadata(&s->weights, "fovea.classes");
+    fvi_json *list;
+    *names = NULL;
+    *n = 0;
+    if (!text) return FV_OK;
+    FVI_TRY(ctx, fvi_json_parse(ctx, arena, "fovea.classes", text, strlen(text), false, &list));
+    const char **out = fvi_arena_alloc(arena, (size_t)FVI_MAX(list->count, 1) * sizeof *out);
+    if (!out) return fvi_nomem(ctx);
+    for (const fvi_json *m = list->child; m; m = m->next) {
+        if (m->kind != FVI_JSON_STRING) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: its class names are damaged", s->path);
+        if (!(out[*n] = fvi_arena_strdup(arena, m->string))) return fvi_nomem(ctx);
+        ++*n;
+    }
+    *names = *n ? out : NULL;
+    return FV_OK;
+}
+
+bool fvi_names_weights(const char *text)
+{
+    return strpbrk(text, "/.@") || fvi_file_exists(text) || fvi_is_dir(text);
+}
+
+fv_status fvi_config_of_name(fv_context *ctx, const char *name, int n_settings, const char *const *settings, fv_config **out)
+{
+    const char **all = fvi_calloc((size_t)n_settings + 1, sizeof *all);
+    char *model = fvi_format("model=%s", name);
+    fv_status status = all && model ? FV_OK : fvi_nomem(ctx);
+    if (status == FV_OK) {
+        all[0] = model;
+        for (int i = 0; i < n_settings; i++) all[i + 1] = settings[i];
+        status = fv_config_create(ctx, NULL, n_settings + 1, all, out);
+    }
+    fvi_free(all);
+    fvi_free(model);
+    if (status == FV_OK) fvi_log(ctx, FV_LOG_WARN, "%s is a model's name: its weights are initial ones, nothing is learned", name);
+    return status;
 }
 
 void fvi_stored_close(fvi_stored *s)

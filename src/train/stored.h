@@ -21,4 +21,12 @@ void fvi_stored_close(fvi_stored *s);    /* a zeroed struct is allowed */
 /* Number of class names; 0 when none are stored. *names (may be NULL): the JSON array, borrowed. */
 int64_t fvi_stored_classes(const fvi_stored *s, const char **names);
 
+/* The same as texts in the arena; NULL and 0 when none are stored. */
+FV_CHECKED fv_status fvi_stored_class_names(fv_context *ctx, const fvi_stored *s, fvi_arena *arena, const char *const **names, int64_t *n);
+
+/* Is it a path, not a model's name? It has a slash, a dot or an @, or it is there. */
+bool fvi_names_weights(const char *text);
+/* The configuration of a model by name, with a warning that its weights are initial ones. */
+FV_CHECKED fv_status fvi_config_of_name(fv_context *ctx, const char *name, int n_settings, const char *const *settings, fv_config **out);
+
 #endif

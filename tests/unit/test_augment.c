@@ -28,7 +28,7 @@ static uint64_t fnv(const fvi_picture *p)
     return h;
 }
 
-static const fvi_draw plain = {false, 0, 0, 0};
+static const fvi_sample_draw plain = {false, 0, 0, 0};
 
 static void as_torchvision(void)
 {
@@ -96,14 +96,14 @@ static void a_draw_depends_on_its_key_only(void)
     fvi_workspace w = {0}, fresh = {0};
     static float first[20][N], again[N];
     for (int i = 0; i < 20; i++) {
-        fvi_draw d = {true, 5, i / 10, i % 10};
+        fvi_sample_draw d = {true, 5, i / 10, i % 10};
         pattern(&w.whole, 60, 45);
         CHECK_EQ(fvi_augment_size(&a, NULL, &w, &d), FV_OK);
         fvi_augment_finish(&a, &d, &w.sized, first[i]);
         for (int k = 0; k < i; k++) CHECK(memcmp(first[i], first[k], sizeof first[i]));
     }
     for (int i = 19; i >= 0; i -= 7) {
-        fvi_draw d = {true, 5, i / 10, i % 10};
+        fvi_sample_draw d = {true, 5, i / 10, i % 10};
         pattern(&fresh.whole, 60, 45);
         CHECK_EQ(fvi_augment_size(&a, NULL, &fresh, &d), FV_OK);
         fvi_augment_finish(&a, &d, &fresh.sized, again);
@@ -121,7 +121,7 @@ static void random_parts(void)
     double least = 2, most = 0, thin = 10, wide = 0;
     int left = 1000, right = 0;
     for (int i = 0; i < 3000; i++) {
-        fvi_draw d = {true, 1, 0, i};
+        fvi_sample_draw d = {true, 1, 0, i};
         fvi_geometry g;
         CHECK_EQ(fvi_augment_geometry(&a, NULL, &d, 400, 300, &g), FV_OK);
         CHECK(g.x >= 0 && g.y >= 0 && g.w >= 1 && g.h >= 1 && g.x + g.w <= 400 && g.y + g.h <= 300);
@@ -135,7 +135,7 @@ static void random_parts(void)
     CHECK(left < 5 && right > 395);
     /* A shape that never fits: the middle. */
     fvi_geometry g;
-    fvi_draw d = {true, 1, 0, 0};
+    fvi_sample_draw d = {true, 1, 0, 0};
     a.scale[0] = a.scale[1] = 1;
     CHECK_EQ(fvi_augment_geometry(&a, NULL, &d, 1000, 10, &g), FV_OK);
     CHECK_EQ(g.w, 13);
@@ -152,7 +152,7 @@ static void extreme_shapes(void)
         for (int mode = FVI_RESIZE_CROP; mode <= FVI_RESIZE_PAD; mode++)
             for (int k = 0; k < 10; k++) {
                 fvi_augment a = everything();
-                fvi_draw d = {k > 0, 3, 0, k};
+                fvi_sample_draw d = {k > 0, 3, 0, k};
                 a.resize = (fvi_resize_mode)mode;
                 pattern(&w.whole, sizes[i][0], sizes[i][1]);
                 CHECK_EQ(fvi_augment_size(&a, NULL, &w, &d), FV_OK);
@@ -173,15 +173,15 @@ static void scaled_jpeg_is_near(void)
     size_t bytes;
     CHECK_EQ(fvi_file_read(NULL, FOVEA_TESTS_DIR "/fuzz/corpus/jpeg/444.jpg", 1 << 20, &data, &bytes), FV_OK);
     for (int i = 0; i < 30; i++) {
-        fvi_draw d = {i > 0, 1, 0, i};
+        fvi_sample_draw d = {i > 0, 1, 0, i};
         double difference = 0;
         a.random_resized_crop = i > 0;
         a.jpeg_scale = false;
-        CHECK_EQ(fvi_augment_decode(&a, NULL, &w, "x", (const uint8_t *)data, bytes, &d), FV_OK);
+        CHECK_EQ(fvi_augment_decode(&a, NULL, &w, "x", (const uint8_t *)data, bytes, &d, true), FV_OK);
         CHECK_EQ(fvi_picture_size(NULL, &full, 12, 12), FV_OK);
         memcpy(full.pixels, w.sized.pixels, 4 * 144);
         a.jpeg_scale = true;
-        CHECK_EQ(fvi_augment_decode(&a, NULL, &w, "x", (const uint8_t *)data, bytes, &d), FV_OK);
+        CHECK_EQ(fvi_augment_decode(&a, NULL, &w, "x", (const uint8_t *)data, bytes, &d, false), FV_OK);
         if (i == 0) CHECK_EQ(w.whole.width, 20);         /* 40 x 30: half is enough */
         for (int k = 0; k < 4 * 144; k++) difference += k % 4 < 3 ? abs(w.sized.pixels[k] - full.pixels[k]) : 0;
         CHECK_MSG(difference / (3 * 144) < 12, "draw %d differs by %g", i, difference / (3 * 144));
@@ -191,5 +191,35 @@ static void scaled_jpeg_is_near(void)
     fvi_workspace_free(&w);
 }
 
+/* What is decoded of a JPEG for one crop only gives the crop of the whole picture, bit for bit. */
+static void part_decoding_changes_nothing(void)
+{
+    static const char *const files[] = {"plain", "422", "444", "grey", "cmyk", "progressive", "turn6"};
+    static float whole[3 * 48 * 48], part[3 * 48 * 48];
+    fvi_workspace w = {0}, v = {0};
+    for (int f = 0; f < FVI_COUNT(files); f++) {
+        char path[512], *data;
+        size_t bytes;
+        snprintf(path, sizeof path, FOVEA_TESTS_DIR "/fuzz/corpus/jpeg/%s.jpg", files[f]);
+        CHECK_EQ(fvi_file_read(NULL, path, 1 << 20, &data, &bytes), FV_OK);
+        for (int i = 0; i < 400; i++) {
+            fvi_augment a = everything();
+            fvi_sample_draw d = {i % 8 > 0, 9, i, f};
+            a.size = i % 3 == 0 ? 8 : i % 3 == 1 ? 24 : 48;
+            a.filter = (fvi_filter)(i % 5);
+            a.resize = (fvi_resize_mode)(FVI_RESIZE_CROP + i / 5 % 3);
+            CHECK_EQ(fvi_augment_decode(&a, NULL, &w, "x", (const uint8_t *)data, bytes, &d, true), FV_OK);
+            fvi_augment_finish(&a, &d, &w.sized, whole);
+            if (v.whole.pixels) memset(v.whole.pixels, i, v.whole.capacity);
+            CHECK_EQ(fvi_augment_decode(&a, NULL, &v, "x", (const uint8_t *)data, bytes, &d, false), FV_OK);
+            fvi_augment_finish(&a, &d, &v.sized, part);
+            CHECK_MSG(!memcmp(whole, part, (size_t)(3 * a.size * a.size) * sizeof *whole), "%s, draw %d", files[f], i);
+        }
+        fvi_free(data);
+    }
+    fvi_workspace_free(&w);
+    fvi_workspace_free(&v);
+}
+
 TEST_MAIN(CASE(as_torchvision), CASE(pads_to_a_square), CASE(a_draw_depends_on_its_key_only), CASE(random_parts), CASE(extreme_shapes),
-          CASE(scaled_jpeg_is_near))
+          CASE(scaled_jpeg_is_near), CASE(part_decoding_changes_nothing))

@@ -6,7 +6,10 @@
 #include "base/file.h"
 #include "image/image.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include <jpeglib.h>
 
 #define CORPUS FOVEA_TESTS_DIR "/fuzz/corpus/"
 
@@ -91,6 +94,94 @@ static void smaller_dcts(void)
     CHECK_EQ(info.scale, 1);
     free(data);
     fvi_picture_free(&p);
+}
+
+/* A JPEG of noise and edges; samples: horizontal * 10 + vertical of the first component. */
+static uint8_t *make_jpeg(int w, int h, int samples, bool progressive, int restart, unsigned long *bytes)
+{
+    struct jpeg_compress_struct c;
+    struct jpeg_error_mgr errors;
+    uint8_t *data = NULL, *row = malloc(3 * (size_t)w);
+    c.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&c);
+    jpeg_mem_dest(&c, &data, bytes);
+    c.image_width = (JDIMENSION)w;
+    c.image_height = (JDIMENSION)h;
+    c.input_components = 3;
+    c.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&c);
+    jpeg_set_quality(&c, 90, TRUE);
+    if (samples) c.comp_info[0].h_samp_factor = samples / 10, c.comp_info[0].v_samp_factor = samples % 10;
+    else jpeg_set_colorspace(&c, JCS_GRAYSCALE);
+    c.restart_interval = (unsigned)restart;
+    if (progressive) jpeg_simple_progression(&c);
+    jpeg_start_compress(&c, TRUE);
+    for (int y = 0; y < h && row; y++) {
+        for (int i = 0; i < 3 * w; i++) row[i] = (uint8_t)((((i / 3 + y) / 8 & 1) ? 200 : 20) + (((unsigned)(i + 3 * w * y) * 2654435761u) >> 27) + 8 * (i % 3));
+        jpeg_write_scanlines(&c, &row, 1);
+    }
+    jpeg_finish_compress(&c);
+    jpeg_destroy_compress(&c);
+    free(row);
+    return data;
+}
+
+/* Is the wanted part that of the whole picture, whatever is around it? */
+static bool part_is_equal(const uint8_t *data, size_t bytes, const fvi_picture *whole, const int part[4])
+{
+    static fvi_picture p;
+    fvi_image_info info;
+    const fvi_decode_options o = {.part = {part[0], part[1], part[2], part[3]}};
+    if (whole->width == 0) {
+        fvi_picture_free(&p);
+        return true;
+    }
+    if (fvi_image_decode(NULL, "x", data, bytes, &o, &p, &info) != FV_OK || p.width != whole->width || p.height != whole->height) return false;
+    for (int y = part[1]; y < part[3]; y++) {
+        const size_t at = 4 * ((size_t)y * (size_t)p.width + (size_t)part[0]);
+        if (memcmp(p.pixels + at, whole->pixels + at, 4 * (size_t)(part[2] - part[0]))) return false;
+    }
+    return true;
+}
+
+static void parts_are_those_of_the_whole(void)
+{
+    static const struct { int w, h, samples, restart; bool progressive; } rows[] = {
+        {203, 157, 22, 0, false}, {203, 157, 21, 0, false}, {203, 157, 11, 0, false}, {203, 157, 12, 0, false}, {203, 157, 41, 0, false}, {203, 157, 0, 0, false},
+        {203, 157, 22, 5, false}, {203, 157, 22, 0, true}, {16, 16, 22, 0, false}, {17, 5, 22, 0, false}, {1, 40, 22, 0, false}, {40, 1, 21, 0, false},
+        {320, 64, 22, 0, false}, {33, 300, 21, 3, false}};
+    unsigned state = 1;
+    for (int i = 0; i < FVI_COUNT(rows); i++) {
+        unsigned long bytes = 0;
+        uint8_t *data = make_jpeg(rows[i].w, rows[i].h, rows[i].samples, rows[i].progressive, rows[i].restart, &bytes);
+        fvi_picture whole = {0};
+        fvi_image_info info;
+        const int w = rows[i].w, h = rows[i].h;
+        CHECK(data);
+        CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes, NULL, &whole, &info), FV_OK);
+        for (int k = 0; k < 400; k++) {
+            int v[4];
+            for (int n = 0; n < 4; n++) state = state * 1664525u + 1013904223u, v[n] = (int)(state >> 8) % (n % 2 ? h : w);
+            const int part[4] = {FVI_MIN(v[0], v[2]), FVI_MIN(v[1], v[3]), FVI_MAX(v[0], v[2]) + 1, FVI_MAX(v[1], v[3]) + 1};
+            CHECK_MSG(part_is_equal(data, bytes, &whole, part), "%d x %d, sampling %d: pixels of %d, %d to %d, %d differ", w, h, rows[i].samples, part[0], part[1], part[2],
+                      part[3]);
+        }
+        /* A file that is cut below the part is as bad as ever; bytes behind its end change nothing. */
+        if (bytes > 3000) {
+            fvi_picture p = {0};
+            const fvi_decode_options o = {.part = {1, 1, 9, 9}};
+            CHECK_EQ(fvi_image_decode(NULL, "x", data, bytes * 4 / 5, &o, &p, &info), FV_ERROR_FORMAT);
+            uint8_t *longer = calloc(1, bytes + 100);
+            CHECK(longer);
+            memcpy(longer, data, bytes);
+            CHECK(part_is_equal(longer, bytes + 100, &whole, (const int[4]){3, 3, 15, 15}));
+            free(longer);
+            fvi_picture_free(&p);
+        }
+        fvi_picture_free(&whole);
+        free(data);
+    }
+    part_is_equal(NULL, 0, &(fvi_picture){0}, (const int[4]){0});
 }
 
 static void alpha_over_a_colour(void)
@@ -314,5 +405,5 @@ static void out_of_memory(void)
     fv_context_destroy(ctx);
 }
 
-TEST_MAIN(CASE(pixels_of_pillow), CASE(keeps_orientation_when_asked), CASE(smaller_dcts), CASE(alpha_over_a_colour), CASE(bad_files), CASE(bombs),
+TEST_MAIN(CASE(pixels_of_pillow), CASE(keeps_orientation_when_asked), CASE(smaller_dcts), CASE(parts_are_those_of_the_whole), CASE(alpha_over_a_colour), CASE(bad_files), CASE(bombs),
           CASE(forgives_and_counts), CASE(cut_anywhere), CASE(out_of_memory))

@@ -244,6 +244,59 @@ static fv_status counting_get(const fv_source *s, fv_context *ctx, int64_t index
 }
 
 /* Kept pictures change nothing but how often the source is asked. */
+/* One epoch and no more: nothing beyond it is read. */
+static void once(void)
+{
+    for (int workers = 0; workers < 3; workers++) {
+        fake f = {-1, -1, false};
+        fv_source s = source_of(&f, 10);
+        fvi_loader_options o = options_of(&s, 4, workers);
+        fvi_loader *l;
+        const fvi_batch *b;
+        o.once = true;
+        o.shuffle = false;
+        o.index = 1;
+        CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
+        CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+        CHECK(!b->last && b->ids[0] == 4);
+        CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+        CHECK(b->last && b->n == 2);
+        CHECK_EQ(fvi_loader_next(l, &b), FV_ERROR_INVALID);
+        fvi_loader_destroy(l);
+    }
+}
+
+/* More bad samples than the list has room for at first, while workers go on. */
+static fv_status get_bad(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+{
+    (void)s;
+    (void)image;
+    *label = 0;
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "sample %lld is torn", (long long)index);
+}
+
+static void many_bad_samples(void)
+{
+    fake f = {-1, -1, false};
+    fv_source s = source_of(&f, 20000);
+    s.get = get_bad;
+    fvi_loader_options o = options_of(&s, 16, 2);
+    const fvi_bad_sample *bad;
+    const fvi_batch *b;
+    fvi_loader *l;
+    o.skip_bad = o.once = true;
+    o.shuffle = o.random = false;
+    CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
+    for (int64_t n = 0; n < 20000; n += 16) {
+        CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+        CHECK_EQ(b->dropped, 16);
+        CHECK(fvi_loader_bad(l, &bad) >= n + 16);
+    }
+    CHECK_EQ(fvi_loader_bad(l, &bad), 20000);
+    for (int i = 0; i < 20000; i++) CHECK_HAS(bad[i].reason, "is torn");
+    fvi_loader_destroy(l);
+}
+
 static void cache_keeps_results(void)
 {
     int64_t asked = 0;
@@ -294,7 +347,7 @@ static void without_randomness(void)
     float out[3 * SIDE * SIDE];
     int64_t label;
     CHECK_EQ(get(&s, NULL, 2, &image, &label), FV_OK);
-    CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_draw){false, 0, 0, 2}, out), FV_OK);
+    CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_sample_draw){false, 0, 0, 2}, out), FV_OK);
     for (int c = 0; c < 3; c++)
         for (int y = 0; y < SIDE; y++)
             for (int x = 0; x < SIDE; x++)
@@ -316,7 +369,7 @@ static void crops_and_flips(void)
     int64_t label, seen[SHIFTS][SHIFTS][2] = {{{0}}}, flips = 0;
     CHECK_EQ(get(&s, NULL, 1, &image, &label), FV_OK);
     for (int64_t draw = 0; draw < DRAWS; draw++) {
-        CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_draw){true, 3, draw, 1}, out), FV_OK);
+        CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_sample_draw){true, 3, draw, 1}, out), FV_OK);
         int found = 0;
         for (int dy = -PAD; dy <= PAD; dy++)
             for (int dx = -PAD; dx <= PAD; dx++)
@@ -354,4 +407,4 @@ static void image_limits(void)
 }
 
 TEST_MAIN(CASE(same_for_any_number_of_workers), CASE(every_sample_once_an_epoch), CASE(starts_anywhere), CASE(last_batch), CASE(errors_name_the_sample),
-          CASE(bad_samples_are_skipped), CASE(cache_keeps_results), CASE(stops_cleanly), CASE(without_randomness), CASE(crops_and_flips), CASE(image_limits))
+          CASE(bad_samples_are_skipped), CASE(once), CASE(many_bad_samples), CASE(cache_keeps_results), CASE(stops_cleanly), CASE(without_randomness), CASE(crops_and_flips), CASE(image_limits))

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the build into a temporary place, builds examples/classify.c against it as a user would, trains a small run with the
+# installed program, and compares what the example says with `fovea predict`. Argument: source folder. The working folder is one
+# below the build folder, as ctest has it; BUILD overrides.
+set -eu
+source=$1
+build=${BUILD:-$(cd .. && pwd)}
+[ -f "$build/CMakeCache.txt" ] || { echo "classify: $build is no build folder" >&2; exit 1; }
+command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+cc=$(cached CMAKE_C_COMPILER)
+sanitize=$(cached FOVEA_SANITIZE)
+flags=${sanitize:+-fsanitize=$sanitize}
+
+DESTDIR=$work cmake --install "$build" > "$work/install.log" || { cat "$work/install.log"; exit 1; }
+lib=$(dirname "$(find "$work" -name libfovea.a)")
+fovea=$(find "$work" -type f -name fovea)
+PKG_CONFIG_PATH=$(dirname "$(find "$work" -name fovea.pc)")
+PKG_CONFIG_SYSROOT_DIR=$work
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+
+# shellcheck disable=SC2046,SC2086
+"$cc" $flags -Wall -Wextra -Werror "$source/examples/classify.c" -o "$work/classify" $(pkg-config --cflags --libs fovea)
+lines=$(wc -l < "$source/examples/classify.c")
+[ "$lines" -lt 100 ] || { echo "classify: $lines lines; the example is to stay below 100"; exit 1; }
+
+cd "$work"
+mkdir -p pets/cat pets/dog
+for n in 1 2 3 4 5 6; do
+    { printf 'P6\n24 24\n255\n'; head -c 1728 /dev/zero | tr '\0' "\\$((100 + n))"; } > pets/cat/$n.ppm
+    { printf 'P6\n24 24\n255\n'; head -c 1728 /dev/zero | tr '\0' "\\$((300 + n))"; } > pets/dog/$n.ppm
+done
+"$fovea" train model=resnet18 data=pets image_size=32 batch_size=4 max_steps=4 run=runs/pets threads=1 --quiet > /dev/null 2>&1
+export LD_LIBRARY_PATH="$lib"
+./classify runs/pets pets/cat/1.ppm pets/dog/2.ppm > said || { cat said; exit 1; }
+cat said
+"$fovea" predict runs/pets pets/cat/1.ppm pets/dog/2.ppm topk=1 --quiet > wanted
+sed -n '2,3p' said | cmp - wanted || { echo "classify: FAILED, fovea predict says"; cat wanted; exit 1; }
+grep -q "^pixels of the first: $(sed -n '1s/.*: //p' wanted)$" said || { echo "classify: FAILED, the pixels are taken for something else"; exit 1; }
+head -n 1 said | grep -q "resnet18, 2 classes, pictures of 32 pixels" || { echo "classify: FAILED, description"; exit 1; }
+if ./classify runs/pets pets/none.ppm > said 2>&1; then echo "classify: FAILED, a missing picture"; exit 1; fi
+grep -q "pets/none.ppm: No such file" said || { cat said; exit 1; }
+if ./classify runs/none pets/cat/1.ppm > said 2>&1; then echo "classify: FAILED, a missing model"; exit 1; fi
+grep -q "there are no weights" said || { cat said; exit 1; }
+echo "classify: ok"
