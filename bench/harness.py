@@ -20,7 +20,8 @@ MOST_OTHERS = 0.10       # cores that other programs used beside a process;
 MOST_OTHERS_BELOW = 0.30     # at real-time priority they get only what the process leaves idle (start, input)
 LEAST_QUIET = 5          # undisturbed samples of a process
 PREEMPTIONS_PER_MS = 0.02    # in an undisturbed sample: the kernel's own threads need as much on a quiet machine
-MOST_SPREAD = 0.15       # of quiet samples (between the quartiles) and of the rounds' medians, both over the median
+MOST_SPREAD = 0.15       # of the rounds' ratios, rival to ours, between the quartiles and over the median
+CLOSE = 1.1              # rivals this near to the best one in the first round go on with it
 ATTEMPTS = 3
 
 
@@ -151,30 +152,41 @@ class Contestant:
     def median(self):
         return statistics.median(ms for quiet in self.rounds for ms in quiet)
 
-    def result(self, force):
+    def result(self):
         pooled = [ms for quiet in self.rounds for ms in quiet]
         medians = [statistics.median(quiet) for quiet in self.rounds]
         middle = self.median()
-        spread = (quantile(pooled, 0.75) - quantile(pooled, 0.25)) / middle
-        between = (max(medians) - min(medians)) / middle
-        if max(spread, between) > MOST_SPREAD and not force:
-            raise Disturbed(f"{self.name}: spread {spread:.2f}, between rounds {between:.2f}")
         return {"name": self.name, "median_ms": round(middle, 4), "least_ms": round(min(pooled), 4),
-                "round_medians_ms": [round(m, 4) for m in medians], "spread": round(spread, 4), "between_rounds": round(between, 4),
+                "round_medians_ms": [round(m, 4) for m in medians],
+                "spread": round((quantile(pooled, 0.75) - quantile(pooled, 0.25)) / middle, 4),
                 "samples": self.taken, "quiet": len(pooled), "peak_rss_mb": round(self.rss_mb, 1)}
 
+    def against(self, ours, force):
+        """result() with the ratio to ours. A host that shares its memory with others is faster and slower by the minute, so
+        each round gives one ratio of two neighbours in time; their median counts, and they must agree."""
+        rounds = [statistics.median(theirs) / statistics.median(mine) for theirs, mine in zip(self.rounds, ours.rounds)]
+        middle = statistics.median(rounds)
+        spread = (quantile(rounds, 0.75) - quantile(rounds, 0.25)) / middle
+        if spread > MOST_SPREAD and not force:
+            raise Disturbed(f"{self.name}: ratios of {', '.join(f'{r:.2f}' for r in rounds)}")
+        return {**self.result(), "ratio": round(middle, 4), "round_ratios": [round(r, 4) for r in rounds], "ratio_spread": round(spread, 4)}
 
-def alternate(always, field, rounds, force):
-    """Rounds of all; of `field` only the best two go on after the first one. Results of both, then of those left behind."""
-    dropped = []
-    for number in range(rounds):
-        say(f"  round {number + 1}")
-        for contestant in [*always, *field]:
+
+def alternate(ours, always, field, rounds, force):
+    """A first round of all; then of `field` only the best one, and what is close to it, goes on. The first round is left out of
+    the results of those that go on. Results of ours, of the rivals, and of those left behind."""
+    for number in range(rounds + 1):
+        say(f"  round {number} of {rounds}")
+        for contestant in [ours, *always, *field]:
             contestant.run(force)
         if number == 0:
             field = sorted(field, key=Contestant.median)
-            field, dropped = field[:2], field[2:]
-    return [c.result(force) for c in always], [c.result(force) for c in field], [c.result(True) for c in dropped]
+            best = field[0].median()
+            kept = max(1, min(2, sum(c.median() <= CLOSE * best for c in field)))
+            field, dropped = field[:kept], field[kept:]
+            for contestant in [ours, *always, *field]:
+                contestant.rounds = []
+    return ours.result(), [c.against(ours, force) for c in [*always, *field]], [c.result() for c in dropped]
 
 
 def student_975(freedom):

@@ -10,8 +10,9 @@ CIFAR-10 binary batches, without it the small example is left out.
 On the same work our program and the rivals run alternately, in rounds, each in a process of its own. Samples in which a
 process was preempted often are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
 Where the system allows it all run at the same real-time priority.
-PyTorch runs under bench/rivals/env.sh, eager and compiled, channels-last and contiguous: every variant in the first
-round, the best two afterwards; the best one counts. --force measures on a busy machine (the tables then say so), --tiny runs
+PyTorch runs under bench/rivals/env.sh, eager and compiled, channels-last and contiguous: every variant in a first
+round, the best one (and the second where it is close) afterwards. What counts is the median over the rounds of the ratio of two neighbours in
+time; rounds that disagree are refused. --force measures on a busy machine (the tables then say so), --tiny runs
 everything once on almost nothing: a test of these scripts.
 """
 
@@ -41,7 +42,7 @@ CIFAR = {"model": "resnet18", "torch": "resnet18_cifar", "args": ["classes=10", 
 IMAGENET = {"model": "resnet18", "torch": "resnet18", "args": ["classes=1000"], "input": "3x224x224"}
 
 
-def case(name, mode, net, batch, dtype, aim, samples, warmup=3, rounds=3):
+def case(name, mode, net, batch, dtype, aim, samples, warmup=2, rounds=5):
     return {"name": name, "mode": mode, "net": net, "batch": batch, "dtype": dtype, "aim": aim, "samples": samples,
             "warmup": warmup, "rounds": rounds}
 
@@ -49,9 +50,9 @@ def case(name, mode, net, batch, dtype, aim, samples, warmup=3, rounds=3):
 # `aim`: how many times as fast as the best rival the project wants to be (inference: as ONNX Runtime).
 CASES = [
     case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "f32", 1.6, 15),
-    case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "bf16", 1.3, 15),
+    case("ResNet-18, CIFAR stem, batch 128", "train", CIFAR, 128, "bf16", 1.3, 6),
     case("ResNet-18, 224 px, batch 16", "train", IMAGENET, 16, "f32", 1.5, 20),
-    case("ResNet-18, 224 px, batch 16", "train", IMAGENET, 16, "bf16", 1.25, 20),
+    case("ResNet-18, 224 px, batch 16", "train", IMAGENET, 16, "bf16", 1.25, 8),
     case("ResNet-18, 224 px, batch 1", "infer", IMAGENET, 1, "f32", 1.1, 100, 10),
     case("ResNet-18, 224 px, batch 16", "infer", IMAGENET, 16, "f32", 1.1, 30, 5),
 ]
@@ -92,18 +93,17 @@ def onnx_contestant(runner, c, folder):
 
 def measure_case(runner, c, variants, folder):
     ours = Contestant("fovea", lambda: runner.fovea(*our_words(c, runner.threads)))
-    always, field = [ours], list(torch_contestants(runner, c, variants))
+    always, field = [], list(torch_contestants(runner, c, variants))
     if c["mode"] == "infer" and c["dtype"] == "f32":
         always.append(onnx_contestant(runner, c, folder))
     versions = {}
-    always_results, field_results, dropped = alternate(always, field, c["rounds"], runner.force)
-    for contestant in [*always, *field]:
+    result, rivals, dropped = alternate(ours, always, field, c["rounds"], runner.force)
+    for contestant in [ours, *always, *field]:
         for key in ("torch", "onnxruntime", "cpu_capability", "libraries"):
             if key in contestant.report:
                 versions[key] = contestant.report[key]
     operations = runner.fovea(*our_words(c, runner.threads), "--ops").json["ops"]
-    rivals = [*always_results[1:], *field_results]
-    return {"fovea": always_results[0], "rivals": rivals, "dropped": dropped, "versions": versions, "ops": operations,
+    return {"fovea": result, "rivals": rivals, "dropped": dropped, "versions": versions, "ops": operations,
             "gflop": round(sum(op["gflops"] * op["ms"] for op in operations) / 1e3, 3),
             "first_call_s": ours.report["first_call_s"], "session_mb": round(ours.report["session_bytes"] / 2**20, 1)}
 
@@ -214,6 +214,21 @@ def arguments():
     return args
 
 
+def merge(out, earlier):
+    """What was not measured now, or was refused now, stays as it was measured earlier this day."""
+    def key(c):
+        return c["mode"], c["name"], c["dtype"]
+
+    good = {key(c): c for c in earlier["cases"] if "refused" not in c}
+    out["cases"] = [good.pop(key(c), c) if "refused" in c else c for c in out["cases"]]
+    measured = {key(c) for c in out["cases"]}
+    out["cases"] += [c for k, c in good.items() if k not in measured]
+    order = [key(c) for c in CASES]
+    out["cases"].sort(key=lambda c: order.index(key(c)))
+    if "example" not in out or ("refused" in out["example"] and "example" in earlier):
+        out["example"] = earlier.get("example")
+
+
 def main():
     args = arguments()
     if os.getloadavg()[0] > MOST_LOAD and not args.force:
@@ -223,6 +238,8 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     cpu = re.sub(r"[^a-z0-9]+", "-", out["fovea"]["cpu"].lower()).strip("-")
     path = args.out / f"{out['date']}-{cpu}.json"
+    if path.exists() and not args.tiny:
+        merge(out, json.loads(path.read_text()))
     path.write_text(json.dumps(out, indent=1) + "\n")
     say(f"written: {path}")
     print(table.tables(out))

@@ -19,7 +19,7 @@ def best(c):
     engines = {}
     for rival in c["rivals"]:
         engine = rival["name"].split()[0]
-        if engine not in engines or rival["median_ms"] < engines[engine]["median_ms"]:
+        if engine not in engines or rival["ratio"] < engines[engine]["ratio"]:
             engines[engine] = rival
     return engines
 
@@ -46,16 +46,16 @@ def case_rows(out):
         share = f"{100 * c['gflop'] / (ours['median_ms'] / 1e3) / top:.0f} %" if top else ""
         least_rss = min(r["peak_rss_mb"] for r in [*c["rivals"], *c["dropped"]])
         for engine, rival in best(c).items():
-            ratio = rival["median_ms"] / ours["median_ms"]
+            ratios = rival["round_ratios"]
             wanted = "" if c["mode"] == "infer" and engine == "pytorch" else f"{c['aim']:g}"
-            yield (head + f"| {range_of(ours)} | {rival['name']}: {range_of(rival)} | {ratio:.2f} | {wanted} | {share} "
+            yield (head + f"| {range_of(ours)} | {rival['name']}: {range_of(rival)} | {rival['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {wanted} | {share} "
                    f"| {ours['peak_rss_mb']:.0f} / {least_rss:.0f} = {ours['peak_rss_mb'] / least_rss:.2f} |")
 
 
 def step_table(out):
     if not out["cases"]:
         return []
-    return ["| | work | type | Fovea, ms: median (rounds) | best rival, ms | times as fast | aim | share of the ceiling | peak memory, MB: ours / least rival |",
+    return ["| | work | type | Fovea, ms: median (rounds) | best rival, ms | times as fast (rounds) | aim | share of the ceiling | peak memory, MB: ours / least rival |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |", *case_rows(out)]
 
 

@@ -123,6 +123,15 @@ bool cli_number(const cli *c, const char *key, long long low, long long high, lo
     return true;
 }
 
+bool cli_bool(const cli *c, const char *key, bool *out)
+{
+    const char *text = cli_setting(c, key);
+    if (!text) return true;
+    *out = !strcmp(text, "true");
+    if (!*out && strcmp(text, "false")) return cli_usage(c, "%s=%s: true or false is wanted", key, text), false;
+    return true;
+}
+
 int cli_report(const cli *c, fv_status status)
 {
     static const struct { fv_status status; int code; } codes[] = {

@@ -46,6 +46,8 @@ bool cli_flag(const cli *c, const char *name);
 const char *cli_setting(const cli *c, const char *key);
 /* Whole number from a setting; false and a message when it is not one in [low, high]. */
 bool cli_number(const cli *c, const char *key, long long low, long long high, long long *out);
+/* true or false from a setting; false and a message when it is something else. */
+bool cli_bool(const cli *c, const char *key, bool *out);
 /* Reports the context's error and gives the exit code of a status. */
 int cli_report(const cli *c, fv_status status);
 /* Usage error of the command line itself. */

@@ -14,7 +14,7 @@ typedef struct bench {
     fv_model *model;
     fv_session *session;
     fv_function *gradient, *update, *forward;
-    bool train, amp, sgd;
+    bool train, amp, sgd, recompute;
     long long batch, threads, steps, warmup;
     int64_t input[3];
     float *images;
@@ -87,7 +87,7 @@ static fv_status create(bench *b)
 {
     fv_input_spec spec[2] = {{"images", FV_F32, 4, {FV_N, b->input[0], b->input[1], b->input[2]}}, {"labels", FV_I64, 1, {FV_N}}};
     fv_function_options train = {.training = true};
-    fv_status status = fv_session_create(b->c->ctx, &(fv_session_options){.amp = b->amp, .kernel_table = cli_setting(b->c, "kernel_table")}, &b->session);
+    fv_status status = fv_session_create(b->c->ctx, &(fv_session_options){.amp = b->amp, .passes = b->recompute ? "+recompute" : NULL, .kernel_table = cli_setting(b->c, "kernel_table")}, &b->session);
     if (status != FV_OK) return status;
     if (!b->train) return fv_function_create(b->session, "forward", spec, 1, build_forward, b, NULL, &b->forward);
     status = fv_function_create(b->session, "forward_backward", spec, 2, build_gradient, b, &train, &b->gradient);
@@ -228,7 +228,7 @@ static void print_text(const bench *b)
 
 static int read_settings(bench *b)
 {
-    static const char *const known[] = {"batch_size", "batch", "input", "dtype", "threads", "steps", "warmup", "classes", "optimizer", "kernel_table", NULL};
+    static const char *const known[] = {"batch_size", "batch", "input", "dtype", "threads", "steps", "warmup", "classes", "optimizer", "kernel_table", "recompute", NULL};
     cli *c = b->c;
     for (int i = 0; i < c->n_settings; i++) {
         bool ok = !strncmp(c->settings[i], "model_args", 10);
@@ -241,7 +241,7 @@ static int read_settings(bench *b)
     const char *optimizer = cli_setting(c, "optimizer");
     if (optimizer && strcmp(optimizer, "adamw") && strcmp(optimizer, "sgd")) return cli_usage(c, "optimizer=%s: adamw or sgd", optimizer);
     b->sgd = optimizer && !strcmp(optimizer, "sgd");
-    bool ok = cli_input(c, b->input) && cli_number(c, "batch", 1, 1 << 20, &b->batch) && cli_number(c, "batch_size", 1, 1 << 20, &b->batch) &&
+    bool ok = cli_input(c, b->input) && cli_number(c, "batch", 1, 1 << 20, &b->batch) && cli_bool(c, "recompute", &b->recompute) && cli_number(c, "batch_size", 1, 1 << 20, &b->batch) &&
               cli_number(c, "threads", 0, 1024, &b->threads) && cli_number(c, "steps", 1, 1000000, &b->steps) && cli_number(c, "warmup", 0, 1000000, &b->warmup);
     return ok ? EXIT_DONE : EXIT_USAGE;
 }
@@ -282,7 +282,7 @@ static int run(cli *c)
 
 static const char *const flags[] = {"ops", NULL};
 const fv_command fv_command_bench = {
-    .name = "bench", .arguments = "MODEL train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [steps=20] [warmup=3] [optimizer=adamw|sgd] [classes=N] "
+    .name = "bench", .arguments = "MODEL train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [steps=20] [warmup=3] [optimizer=adamw|sgd] [recompute=true] [classes=N] "
                                   "[kernel_table=FILE] [--ops] [--json]",
     .about = "time of a training step or of inference", .help = "A training step is forward, backward, clipping and AdamW; with optimizer=sgd SGD with momentum, without clipping.\n"
             "kernel_table=FILE: choices of `fovea tune`. --ops: time by operation and kernel.",

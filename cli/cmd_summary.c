@@ -49,11 +49,11 @@ static void print_json(const char *name, const fv_summary *s, const fv_summary_o
 
 static int check_settings(const cli *c)
 {
-    static const char *const known[] = {"input", "batch_size", "batch", "classes", "dtype", "threads", NULL};
+    static const char *const known[] = {"input", "batch_size", "batch", "classes", "dtype", "threads", "recompute", NULL};
     for (int i = 0; i < c->n_settings; i++) {
         bool ok = !strncmp(c->settings[i], "model_args", 10);
         for (int k = 0; known[k]; k++) ok = ok || (!strncmp(c->settings[i], known[k], strlen(known[k])) && c->settings[i][strlen(known[k])] == '=');
-        if (!ok) return cli_usage(c, "\"%s\" is no setting of this command (input, batch_size, classes, dtype, threads, model_args.*)", c->settings[i]);
+        if (!ok) return cli_usage(c, "\"%s\" is no setting of this command (input, batch_size, classes, dtype, threads, recompute, model_args.*)", c->settings[i]);
     }
     return EXIT_DONE;
 }
@@ -65,7 +65,7 @@ static int run(cli *c)
     long long batch = 1, classes = 0, threads = 0;
     fv_summary_options o = {.input = {3, 224, 224}, .train = cli_flag(c, "train")};
     if (c->n_words != 1) return cli_usage(c, "one model is needed, as in: fovea summary resnet18");
-    if (check_settings(c) != EXIT_DONE || !cli_input(c, o.input) || !cli_number(c, "batch_size", 1, 1 << 20, &batch) ||
+    if (check_settings(c) != EXIT_DONE || !cli_input(c, o.input) || !cli_bool(c, "recompute", &o.recompute) || !cli_number(c, "batch_size", 1, 1 << 20, &batch) ||
         !cli_number(c, "classes", 1, 1 << 24, &classes) || !cli_number(c, "threads", 0, 1024, &threads))
         return EXIT_USAGE;
     const char *dtype = cli_setting(c, "dtype");

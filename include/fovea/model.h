@@ -55,6 +55,7 @@ typedef struct fv_summary_options {
     int64_t batch_size;          /* 0: 1 */
     bool train;                  /* foretell a training step (AdamW) as well */
     bool amp;
+    bool recompute;              /* foretell training with recomputation in backward */
     bool plain;                  /* do not compile: no foretold memory */
 } fv_summary_options;
 FV_API fv_status fv_model_summary(fv_context *ctx, const fv_model *m, const fv_summary_options *o, fv_summary **out) FV_CHECKED;

@@ -20,7 +20,8 @@ typedef struct fv_session_options {
     fv_dtype dtype;           /* FV_F32 (default) or FV_F64 */
     bool amp;                 /* mixed precision: convolutions and matmuls in bf16, masters and statistics in f32 */
     uint64_t seed;            /* of parameter initialisation */
-    const char *passes;       /* NULL: all; "none": interpret references; "-fuse,-layout": all but these. FOVEA_PASSES overrides */
+    const char *passes;       /* NULL: all; "none": interpret references; "-fuse,-layout": all but these; "+recompute": less memory
+                               * in training for a little time. FOVEA_PASSES overrides */
     const char *isa;          /* NULL: best; "avx2", "base": cap of our kernels' and oneDNN's instruction set. FOVEA_ISA overrides */
     const char *kernel_table; /* path written by `fovea tune`; NULL: shipped heuristics */
 } fv_session_options;

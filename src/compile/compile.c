@@ -4,24 +4,25 @@
 
 fv_status fvi_passes_parse(fv_context *ctx, const char *text, fvi_passes *out)
 {
-    *out = (fvi_passes){true, true, true, true, true, true};
+    *out = (fvi_passes){true, true, true, true, true, true, false};
     if (!text || !*text || !strcmp(text, "all")) return FV_OK;
     if (!strcmp(text, "none")) {
-        *out = (fvi_passes){false, false, false, false, false, false};
+        *out = (fvi_passes){0};
         return FV_OK;
     }
     struct { const char *name; bool *flag; } const list[] = {{"kernels", &out->kernels}, {"cse", &out->cse}, {"fold", &out->fold},
-                                                              {"fuse", &out->fuse}, {"hoist", &out->hoist}, {"layout", &out->layout}};
+                                                              {"fuse", &out->fuse}, {"hoist", &out->hoist}, {"layout", &out->layout},
+                                                              {"recompute", &out->recompute}};
     for (const char *p = text; *p;) {
         const size_t length = strcspn(p, ",");
         bool known = false;
         for (int i = 0; i < FVI_COUNT(list); i++)
-            if (p[0] == '-' && strlen(list[i].name) == length - 1 && !strncmp(p + 1, list[i].name, length - 1)) {
-                *list[i].flag = false;
+            if ((p[0] == '-' || p[0] == '+') && strlen(list[i].name) == length - 1 && !strncmp(p + 1, list[i].name, length - 1)) {
+                *list[i].flag = p[0] == '+';
                 known = true;
             }
         if (!known)
-            return fvi_fail(ctx, FV_ERROR_CONFIG, "passes '%s': use \"all\", \"none\" or a list of -kernels -cse -fold -fuse -hoist -layout", text);
+            return fvi_fail(ctx, FV_ERROR_CONFIG, "passes '%s': use \"all\", \"none\" or a list of -kernels -cse -fold -fuse -hoist -layout +recompute", text);
         p += length;
         if (*p == ',') p++;
     }
@@ -37,6 +38,10 @@ static fv_status lower(fv_graph *g, const fvi_compiler *c)
     if (c->passes.fuse && c->passes.kernels) FVI_TRY(ctx, fvi_pass_fuse(g, c));
     FVI_TRY(ctx, fvi_pass_expand(g, c));
     if (c->passes.cse) FVI_TRY(ctx, fvi_pass_cse(g));
+    if (c->passes.recompute) {                                    /* after the last merging of equal nodes */
+        FVI_TRY(ctx, fvi_pass_recompute(g, c));
+        FVI_TRY(ctx, fvi_pass_expand(g, c));
+    }
     FVI_TRY(ctx, fvi_graph_sort(g));
     if (c->passes.hoist) FVI_TRY(ctx, fvi_pass_hoist(g, c));
     FVI_TRY(ctx, fvi_pass_layout(g, c));

@@ -6,6 +6,7 @@
  *   cse      equal nodes are merged
  *   fold     inference: batch norm, residual add and activation go into the convolution
  *   fuse     training: batch norm + add + activation, forward and backward
+ *   recompute  training, only when asked for ("+recompute"): what is cheap to make again is not kept for backward
  *   hoist    what depends on variables only is computed once per change of them
  *   layout   kernels and memory orders are chosen; reorders inserted */
 #ifndef FVI_COMPILE_H
@@ -13,7 +14,7 @@
 
 #include "ir/plan.h"
 
-typedef struct fvi_passes { bool kernels, cse, fold, fuse, hoist, layout; } fvi_passes;
+typedef struct fvi_passes { bool kernels, cse, fold, fuse, hoist, layout, recompute; } fvi_passes;
 fv_status fvi_passes_parse(fv_context *ctx, const char *text, fvi_passes *out) FV_CHECKED;
 
 typedef struct fvi_compiler {
@@ -31,6 +32,7 @@ fv_status fvi_pass_expand(fv_graph *g, const fvi_compiler *c) FV_CHECKED;
 fv_status fvi_pass_cse(fv_graph *g) FV_CHECKED;
 fv_status fvi_pass_fold(fv_graph *g, const fvi_compiler *c) FV_CHECKED;
 fv_status fvi_pass_fuse(fv_graph *g, const fvi_compiler *c) FV_CHECKED;
+fv_status fvi_pass_recompute(fv_graph *g, const fvi_compiler *c) FV_CHECKED;
 fv_status fvi_pass_hoist(fv_graph *g, const fvi_compiler *c) FV_CHECKED;
 fv_status fvi_pass_layout(fv_graph *g, const fvi_compiler *c) FV_CHECKED;
 

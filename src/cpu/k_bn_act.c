@@ -175,7 +175,8 @@ static void finish_forward(const bn_job *j, int64_t block, int lane)
     const double count = (double)s->per_channel;
     for (int l = 0; l < n; l++) {
         const int64_t c = first + l;
-        const double var = m2[l] / count;
+        const double var = (float)(m2[l] / count);                   /* as kept: made again in backward, y has the same bits */
+        mean[l] = (float)mean[l];
         a[l] = j->scale[c] / sqrt(var + s->eps);
         shift[l] = j->shift[c];
         if (j->out_mean) j->out_mean[c] = (float)mean[l];
@@ -398,8 +399,8 @@ static fv_status run_eval(void *state, void *const *in, void *const *out, void *
 {
     const bn_state *s = state;
     bn_job j = {.s = s, .scale = in[1], .shift = in[2], .mean = in[3], .var = in[4], .coef = scratch};
-    j.fwd = (fvi_bn_forward){.x = in[0], .y = out[0]};
-    j.fwd.stream = out[0] != in[0] && streams(s, out[0]);
+    j.fwd = (fvi_bn_forward){.x = in[0], .residual = s->two ? in[5] : NULL, .y = out[0], .relu = s->act == FVI_BN_RELU};
+    j.fwd.stream = out[0] != in[0] && out[0] != j.fwd.residual && streams(s, out[0]);
     coefficients(&j);
     run_job(&j, false, x);
     return FV_OK;
@@ -492,6 +493,11 @@ static fv_status prepare_act(const fvi_query *q, void **state, size_t *scratch)
     const fvi_bn_act_train_attr *a = q->node->attr;
     return prepare(q, 0, 2 + (q->n_in > 3), a->act, a->eps, &(bn_state){.two = q->n_in > 3}, state, scratch);
 }
+static fv_status prepare_act_eval(const fvi_query *q, void **state, size_t *scratch)
+{
+    const fvi_bn_act_train_attr *a = q->node->attr;
+    return prepare(q, 0, 2 + (q->n_in > 5), a->act, a->eps, &(bn_state){.two = q->n_in > 5}, state, scratch);
+}
 static fv_status prepare_backward(const fvi_query *q, void **state, size_t *scratch)
 {
     const fvi_batch_norm_train_backward_attr *a = q->node->attr;
@@ -516,6 +522,10 @@ static const fvi_kernel eval = {
     .name = "bn_act", .op = "batch_norm_eval", .priority = 20, .choose = choose_first, .prepare = prepare_train,
     .run = run_eval, .destroy = fvi_free, .inplace = {1},
 };
+static const fvi_kernel act_eval = {
+    .name = "bn_act", .op = "bn_act_eval", .priority = 20, .choose = choose_first, .prepare = prepare_act_eval,
+    .run = run_eval, .destroy = fvi_free, .inplace = {1},
+};
 static const fvi_kernel backward = {
     .name = "bn_act", .op = "batch_norm_train_backward", .priority = 20, .choose = choose_second,
     .prepare = prepare_backward, .run = run_backward, .destroy = fvi_free, .inplace = {1}, .skips_unused = true,
@@ -525,4 +535,4 @@ static const fvi_kernel act_backward = {               /* dx may take x's place,
     .prepare = prepare_act_backward, .run = run_act_backward, .destroy = fvi_free, .inplace = {3, 0, 0, 1},
     .skips_unused = true,
 };
-FVI_KERNELS(k_bn_act, &train, &act_train, &eval, &backward, &act_backward);
+FVI_KERNELS(k_bn_act, &train, &act_train, &eval, &act_eval, &backward, &act_backward);

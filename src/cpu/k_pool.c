@@ -50,6 +50,28 @@ static bool choose(fvi_query *q)
     return true;
 }
 
+/* (N, C, 1, 1) has the same bytes in this order as plain. */
+static bool like_plain(fvi_layout l, int64_t channels)
+{
+    return l == FVI_PLAIN || l == FVI_NHWC || channels % fvi_layout_block(l) == 0;
+}
+
+static bool choose_mean(fvi_query *q)
+{
+    if (!choose(q)) return false;
+    if (like_plain(q->in_layout[0], q->in[0].dim[1])) q->out_layout[0] = FVI_PLAIN;
+    return true;
+}
+
+/* From plain: into the order that convolutions like. */
+static bool choose_mean_backward(fvi_query *q)
+{
+    if (!choose(q)) return false;
+    const fvi_layout l = q->env->conv_layout;
+    if (q->env->layouts && q->in_layout[0] == FVI_PLAIN && activation_layout(l) && like_plain(l, q->in[0].dim[1])) q->out_layout[0] = l;
+    return true;
+}
+
 /* ---- preparing -------------------------------------------------------------------------------------------------------------- */
 
 /* Windows of one axis into tables cut from *at. */
@@ -80,7 +102,7 @@ static fv_status make(const fvi_query *q, const fvi_type *x, const fvi_type *y, 
 {
     pool *p = fvi_calloc(1, sizeof *p);
     if (!p) return fvi_nomem(q->env->ctx);
-    const fvi_layout l = q->in_layout[0];
+    const fvi_layout l = q->in_layout[0] == FVI_PLAIN ? q->out_layout[0] : q->in_layout[0];
     p->table = FVI_ISA_PICK(q->env->isa, fvi_pool_functions)();
     p->bf = x->dtype == FV_BF16;
     p->threads = q->env->threads;
@@ -263,9 +285,9 @@ static const fvi_kernel average_pool = {.name = "avg_pool", .op = "avg_pool2d", 
     .prepare = prepare_forward, .run = run_average, .destroy = destroy};
 static const fvi_kernel average_pool_backward = {.name = "avg_pool_backward", .op = "avg_pool2d_backward", .priority = 10,
     .choose = choose, .prepare = prepare_backward, .run = run_average_backward, .destroy = destroy};
-static const fvi_kernel mean_pool = {.name = "global_avg_pool", .op = "global_avg_pool2d", .priority = 10, .choose = choose,
+static const fvi_kernel mean_pool = {.name = "global_avg_pool", .op = "global_avg_pool2d", .priority = 10, .choose = choose_mean,
     .prepare = prepare_mean, .run = run_mean, .destroy = destroy};
 static const fvi_kernel mean_pool_backward = {.name = "global_avg_pool_backward", .op = "global_avg_pool2d_backward",
-    .priority = 10, .choose = choose, .prepare = prepare_mean_backward, .run = run_mean_backward, .destroy = destroy};
+    .priority = 10, .choose = choose_mean_backward, .prepare = prepare_mean_backward, .run = run_mean_backward, .destroy = destroy};
 
 FVI_KERNELS(k_pool, &max_pool, &max_pool_backward, &average_pool, &average_pool_backward, &mean_pool, &mean_pool_backward);

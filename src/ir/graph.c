@@ -79,6 +79,12 @@ fv_status fvi_infer_fail(const fvi_infer *c, const char *fmt, ...)
     return fvi_fail(c->ctx, FV_ERROR_SHAPE, "%s%s(%s): %s", path, *path ? " " : "", c->op->name, text);
 }
 
+fv_status fvi_again(fvi_expansion *c)
+{
+    c->out[0] = fvi_emit_v(c->g, c->node->op->name, c->node->attr, c->node->n_in, c->in);
+    return fv_graph_status(c->g);
+}
+
 fv_status fvi_infer_same(fvi_infer *c)
 {
     c->out[0] = c->in[0];

@@ -90,6 +90,9 @@ struct fvi_op {
     fv_status (*grad)(fvi_gradient *c);
     const char *no_grad;               /* the reason, when grad is NULL (not for composites, which expand first) */
     fv_status (*expand)(fvi_expansion *c);
+    /* Recomputation (compile/recompute.c): sets out[0] to output 0 made again from the node's inputs and other outputs,
+     * equal bit for bit. Cheap ops have it. */
+    fv_status (*again)(fvi_expansion *c);
     void (*ref)(const fvi_ref *r);
     const fvi_sample *samples;
     int n_samples;
@@ -115,6 +118,9 @@ typedef struct fvi_op_list { int count; const fvi_op *const *ops; } fvi_op_list;
 /* Common infer functions. */
 FV_CHECKED fv_status fvi_infer_same(fvi_infer *c);          /* out[0] = in[0] */
 FV_CHECKED fv_status fvi_infer_broadcast(fvi_infer *c);     /* out[0] = broadcast of all inputs, dtype of in[0] */
+
+/* fvi_op.again of ops that read their inputs only: the same once more. */
+FV_CHECKED fv_status fvi_again(fvi_expansion *c);
 
 /* ---- building nodes from inside gradients and expansions ---- */
 /* Node of op `name` (looked up in the graph's op table); attr NULL = defaults. Returns output 0; NULL after an error. */

@@ -181,6 +181,49 @@ static void reference_backward(const fvi_ref *r)
     if (!a->residual) r->out[3].f[0] = 0;
 }
 
+/* ---- with statistics that are known ----------------------------------------------------------------------------------- */
+
+static fv_status infer_eval(fvi_infer *c)
+{
+    char t[2][FVI_TYPE_TEXT];
+    FVI_TRY(c->ctx, fvi_batch_norm_check(c, 0, 1, 4));
+    if (c->n_in > 5 && (!fvi_type_same_shape(&c->in[5], &c->in[0]) || !fv_dtype_is_float(c->in[5].dtype)))
+        return fvi_infer_fail(c, "the residual is %s, but the input %s", fvi_type_text(&c->in[5], t[0]), fvi_type_text(&c->in[0], t[1]));
+    return fvi_infer_same(c);
+}
+
+static fv_status expand_eval(fvi_expansion *c)
+{
+    const fvi_bn_act_train_attr *a = c->node->attr;
+    const fvi_batch_norm_attr bn = {a->eps};
+    fv_value *y = fvi_emit_v(c->g, "batch_norm_eval", &bn, 5, c->in);
+    if (c->node->n_in > 5) y = fv_add(c->g, y, c->in[5]);
+    c->out[0] = fvi_act_emit(c->g, a->act, y);
+    return fv_graph_status(c->g);
+}
+
+static void reference_eval(const fvi_ref *r)
+{
+    const fvi_bn_act_train_attr *a = r->attr;
+    const fvi_channels d = fvi_channels_of(&r->in[0].type);
+    const double *x = r->in[0].f, *residual = r->n_in > 5 ? r->in[5].f : NULL;
+#pragma omp parallel for if (FVI_WORTH_THREADS(4 * d.n * d.c * d.s))
+    for (int64_t k = 0; k < d.c; k++) {
+        const double mean = r->in[3].f[k], factor = r->in[1].f[k] / sqrt(r->in[4].f[k] + a->eps), shift = r->in[2].f[k];
+        for (int64_t b = 0; b < d.n; b++)
+            for (int64_t i = (b * d.c + k) * d.s; i < (b * d.c + k + 1) * d.s; i++)
+                r->out[0].f[i] = fvi_act_of(a->act, (x[i] - mean) * factor + shift + (residual ? residual[i] : 0));
+    }
+}
+
+static fv_status again(fvi_expansion *c)
+{
+    const fvi_node *n = c->node;
+    fv_value *in[6] = {c->in[0], c->in[1], c->in[2], (fv_value *)(uintptr_t)&n->out[1], (fv_value *)(uintptr_t)&n->out[2], n->n_in > 3 ? c->in[3] : NULL};
+    c->out[0] = fvi_emit_v(c->g, "bn_act_eval", n->attr, n->n_in > 3 ? 6 : 5, in);
+    return fv_graph_status(c->g);
+}
+
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
 static const fvi_bn_act_train_attr none = {1e-5, FVI_ACT_NONE}, relu = {1e-5, FVI_ACT_RELU}, silu = {1e-3, FVI_ACT_SILU};
@@ -205,12 +248,19 @@ static const fvi_sample backward_samples[] = {
     {"relu_add_two", &b_relu_two, 8, {IMAGE, IMAGE, IMAGE, SAVED, IMAGE}},
     {"silu_two", &b_silu, 8, {IMAGE, IMAGE, IMAGE, SAVED, IMAGE}},
 };
+#define KNOWN FVI_S(P, 3), FVI_S(N, 3), FVI_S(N, 3), FVI_S(P, 3)
+static const fvi_sample eval_samples[] = {
+    {"relu", &relu, 5, {IMAGE, KNOWN}},
+    {"relu_add", &relu, 6, {IMAGE, KNOWN, IMAGE}},
+    {"silu", &silu, 5, {IMAGE, KNOWN}},
+    {"none_add", &none, 6, {IMAGE, KNOWN, IMAGE}},
+};
 
 static const fvi_op op_train = {
     .name = "bn_act_train", .version = 1, .kind = FVI_COMPOSITE,
     .doc = "y = act(batch_norm_train(x) + residual); also mean, var, unbiased var",
     .n_in_min = 3, .n_in_max = 4, .n_out = 4, .attr_size = sizeof(fvi_bn_act_train_attr), .attrs = attrs,
-    .infer = infer, .grad = gradient, .expand = expand, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .infer = infer, .grad = gradient, .expand = expand, .again = again, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .precision = FVI_PRECISION_ANY,
 };
 static const fvi_op op_train_backward = {
@@ -221,4 +271,11 @@ static const fvi_op op_train_backward = {
     .samples = backward_samples, .n_samples = FVI_COUNT(backward_samples),
     .precision = FVI_PRECISION_ANY,
 };
-FVI_OPS(bn_act, &op_train, &op_train_backward);
+static const fvi_op op_eval = {
+    .name = "bn_act_eval", .version = 1, .kind = FVI_COMPOSITE,
+    .doc = "y = act(batch_norm_eval(x) + residual): bn_act_train once more",
+    .n_in_min = 5, .n_in_max = 6, .n_out = 1, .attr_size = sizeof(fvi_bn_act_train_attr), .attrs = attrs,
+    .infer = infer_eval, .expand = expand_eval, .ref = reference_eval, .samples = eval_samples, .n_samples = FVI_COUNT(eval_samples),
+    .inplace = {1}, .precision = FVI_PRECISION_ANY,
+};
+FVI_OPS(bn_act, &op_train, &op_train_backward, &op_eval);

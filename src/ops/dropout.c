@@ -57,7 +57,7 @@ static const fvi_sample samples[] = {
 static const fvi_op op_dropout = {
     .name = "dropout", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x / (1 - p) where kept, else 0",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1, .attr_size = sizeof(fvi_dropout_attr), .attrs = attrs,
-    .infer = infer, .grad = gradient, .ref = reference,
+    .infer = infer, .grad = gradient, .again = fvi_again, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .random = true,
 };

@@ -70,7 +70,7 @@ static void onnx(fvi_onnx *o)
 static const fvi_op op_gelu = {
     .name = "gelu", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x Phi(x), or its tanh approximation",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_gelu_attr), .attrs = attrs,
-    .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .infer = fvi_infer_unary, .grad = gradient, .again = fvi_again, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
     .onnx_emit = onnx,
 };

@@ -223,7 +223,7 @@ static const fvi_op op_layer_norm = {
     .name = "layer_norm", .version = 1, .kind = FVI_PRIMITIVE,
     .doc = "y = (x - mean) rstd scale + shift over one axis; also mean and rstd = 1 / sqrt(var + eps)",
     .n_in_min = 3, .n_in_max = 3, .n_out = 3, .attr_size = sizeof(fvi_layer_norm_attr), .attrs = attrs,
-    .infer = infer, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .infer = infer, .grad = gradient, .again = fvi_again, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .precision = FVI_PRECISION_ANY,
     .onnx_emit = onnx,
 };

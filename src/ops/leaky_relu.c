@@ -56,7 +56,7 @@ static void onnx(fvi_onnx *o)
 static const fvi_op op_leaky_relu = {
     .name = "leaky_relu", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x > 0 ? x : slope x",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_leaky_relu_attr), .attrs = attrs,
-    .infer = fvi_infer_unary, .grad = gradient, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .infer = fvi_infer_unary, .grad = gradient, .again = fvi_again, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
     .onnx_emit = onnx,
 };

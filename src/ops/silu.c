@@ -34,7 +34,7 @@ FVI_PAIR_SAMPLES(backward_samples, NULL, FVI_DRAW_NORMAL);
 static const fvi_op op_silu = {
     .name = "silu", .version = 1, .kind = FVI_COMPOSITE, .doc = "y = x sigmoid(x)",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1,
-    .infer = fvi_infer_unary, .grad = gradient, .expand = expand, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
+    .infer = fvi_infer_unary, .grad = gradient, .expand = expand, .again = fvi_again, .ref = reference, .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
 };
 static const fvi_op op_silu_backward = {

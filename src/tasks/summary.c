@@ -70,12 +70,12 @@ static void count_variables(fv_session *session, fv_summary *s)
 }
 
 /* Memory of a training step: its functions compiled in a session of their own. */
-static fv_status foretell_training(fv_context *ctx, const fv_model *m, const fv_input_spec *spec, const fv_tensor *in, bool amp, int64_t *bytes)
+static fv_status foretell_training(fv_context *ctx, const fv_model *m, const fv_input_spec *spec, const fv_tensor *in, const fv_summary_options *o, int64_t *bytes)
 {
     fv_status status = FV_OK;
     fv_function *gradient = NULL, *update = NULL;
     builder b = {.model = m};
-    FVI_TRY(ctx, fv_session_create(ctx, &(fv_session_options){.amp = amp}, &b.session));
+    FVI_TRY(ctx, fv_session_create(ctx, &(fv_session_options){.amp = o->amp, .passes = o->recompute ? "+recompute" : NULL}, &b.session));
     fv_function_options train = {.training = true};
     FVI_TRY_DONE(ctx, status, fv_function_create(b.session, "gradient", spec, 1, build_gradient, &b, &train, &gradient));
     FVI_TRY_DONE(ctx, status, fv_function_create(b.session, "update", NULL, 0, build_update, &b, &train, &update));
@@ -109,7 +109,7 @@ fv_status fv_model_summary(fv_context *ctx, const fv_model *m, const fv_summary_
     }
     count_variables(b.session, &own->s);
     if (!o->plain) FVI_TRY_DONE(ctx, status, fv_function_compile(forward, &in, 1, &own->s.infer_bytes));
-    if (!o->plain && o->train) FVI_TRY_DONE(ctx, status, foretell_training(ctx, m, &spec, &in, o->amp, &own->s.train_bytes));
+    if (!o->plain && o->train) FVI_TRY_DONE(ctx, status, foretell_training(ctx, m, &spec, &in, o, &own->s.train_bytes));
     *out = &own->s;
     own = NULL;
 done:

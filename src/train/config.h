@@ -15,7 +15,7 @@ typedef enum fvi_mode { FVI_MODE_AUTO, FVI_MODE_MAX, FVI_MODE_MIN } fvi_mode;
 typedef struct fvi_values {
     int64_t task, device, amp_dtype, data_format, optimizer, scheduler, monitor, mode, loss_name;   /* enums */
     char *model, *data_root, *class_weights, *freeze, *validate_every, *save_every, *kernel_table, *run, *run_root, *checkpoint_dir, *tensorboard_dir;
-    bool enable_amp, nesterov, drop_last;
+    bool enable_amp, recompute, nesterov, drop_last;
     int64_t resize, interpolation, alpha, on_bad_file, split_by, data_labels;      /* enums */
     char *data_sets[3], *data_images;
     bool exif_orientation, jpeg_scale, keep_duplicates, allow_empty, allow_outside;

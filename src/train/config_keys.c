@@ -75,6 +75,7 @@ const fvi_attr_def fvi_config_table[] = {
     FLOAT("augment.color_jitter.hue", jitter_strength[3], .fallback = 0.1, .min = 0, .max = 0.5, .help = "turned by -x to x of the circle"),
     ENUM("device", device, devices, .help = "where to compute"),
     INT("threads", threads, .min = 0, .max = 1024, .help = "compute threads; 0: all cores"),
+    BOOL("recompute", recompute, .aliases = "grad_checkpointing", .help = "less memory for a little time: cheap values are made again in backward, not kept"),
     BOOL("enable_amp", enable_amp, .aliases = "amp", .help = "mixed precision: convolutions and matrix products in amp_dtype"),
     ENUM("amp_dtype", amp_dtype, amp_dtypes, .help = "auto: bf16 on CPUs"),
     INT("seed", seed, .min = 0, .max = 9007199254740991, .help = "of weights, order and augmentation"),

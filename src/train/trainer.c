@@ -344,7 +344,7 @@ done:
 static fv_status create_task(fv_trainer *t)
 {
     const fvi_values *v = &t->config->v;
-    fv_session_options so = {.amp = v->enable_amp, .seed = (uint64_t)v->seed, .kernel_table = t->run.table_path};
+    fv_session_options so = {.amp = v->enable_amp, .passes = v->recompute ? "+recompute" : NULL, .seed = (uint64_t)v->seed, .kernel_table = t->run.table_path};
     fvi_classify_options o = {.model = t->model, .classes = t->train->classes, .size = v->image_size,
                               .loss = {v->label_smoothing, t->n_class_weights, t->class_weights}, .own_loss = t->loss, .own_loss_user = t->loss_user,
                               .optimizer = {.kind = (fv_optimizer_kind)v->optimizer, .beta2 = v->betas[1], .eps = v->eps, .weight_decay = v->weight_decay,

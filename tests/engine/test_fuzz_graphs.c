@@ -206,6 +206,8 @@ static const variant variants[] = {
     {"f32 base", NULL, "base", FV_F32, false, 2, 1e-3},
     {"f32 unfused", "-fuse,-fold", NULL, FV_F32, false, 2, 1e-3},
     {"f32 plain", "-layout", NULL, FV_F32, false, 1, 1e-3},
+    {"f64 recompute", "+recompute", NULL, FV_F64, false, 1, 1e-8},
+    {"f32 recompute", "+recompute", NULL, FV_F32, false, 2, 1e-3},
     {"bf16 avx512", NULL, NULL, FV_F32, true, 2, 3},
     {"bf16 avx2", NULL, "avx2", FV_F32, true, 1, 3},
 };
@@ -289,4 +291,23 @@ static void test_graphs(void)
     CHECK(done > 0);
 }
 
-TEST_MAIN(CASE(test_graphs))
+/* What is made again in backward has the bits that forward had. */
+static void test_recompute_is_exact(void)
+{
+    static const variant pairs[][2] = {{{"f64", NULL, NULL, FV_F64, false, 1, 0}, {"f64 recompute", "+recompute", NULL, FV_F64, false, 1, 0}},
+                                       {{"f32", NULL, NULL, FV_F32, false, 2, 0}, {"f32 recompute", "+recompute", NULL, FV_F32, false, 2, 0}},
+                                       {{"bf16", NULL, NULL, FV_F32, true, 2, 0}, {"bf16 recompute", "+recompute", NULL, FV_F32, true, 2, 0}}};
+    outcome kept = make_outcome(), again = make_outcome();
+    for (uint64_t seed = 5000; seed < 5015; seed++)
+        for (int i = 0; i < FVI_COUNT(pairs); i++) {
+            const char *where;
+            run_variant(seed, 0, &pairs[i][0], &kept, false);
+            run_variant(seed, 0, &pairs[i][1], &again, false);
+            const double e = distance(&again, &kept, &where);
+            CHECK_MSG(kept.ok && e == 0, "seed %llu, %s: %s differs by %.3g", (unsigned long long)seed, pairs[i][1].name, where, e);
+        }
+    free_outcome(&kept);
+    free_outcome(&again);
+}
+
+TEST_MAIN(CASE(test_recompute_is_exact), CASE(test_graphs))

@@ -149,4 +149,24 @@ static void shapes_name_the_layer(void)
     fv_context_destroy(ctx);
 }
 
-TEST_MAIN(CASE(parameter_counts), CASE(names_and_initial_values), CASE(mistakes), CASE(shapes_name_the_layer))
+/* Half of the outputs of batch norm + relu need not be kept. */
+static void recomputation_saves_memory(void)
+{
+    fv_context *ctx = fv_context_create();
+    fv_model *m = NULL;
+    int64_t bytes[2] = {0};
+    CHECK_EQ(fv_model_create(ctx, "resnet18", &(fv_model_options){10, "{\"stem\": \"cifar\"}"}, &m), FV_OK);
+    for (int i = 0; i < 2; i++) {
+        fv_summary *s = NULL;
+        const fv_summary_options o = {.input = {3, 32, 32}, .batch_size = 64, .train = true, .recompute = i == 1};
+        CHECK_EQ(fv_model_summary(ctx, m, &o, &s), FV_OK);
+        bytes[i] = s ? s->train_bytes : 0;
+        fv_summary_destroy(s);
+    }
+    printf("    foretold: %.0f MB, %.0f MB with recomputation\n", (double)bytes[0] / 1e6, (double)bytes[1] / 1e6);
+    CHECK(bytes[1] > 0 && (double)bytes[1] < 0.92 * (double)bytes[0]);
+    fv_model_destroy(m);
+    fv_context_destroy(ctx);
+}
+
+TEST_MAIN(CASE(recomputation_saves_memory), CASE(parameter_counts), CASE(names_and_initial_values), CASE(mistakes), CASE(shapes_name_the_layer))
