@@ -6,11 +6,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int flag_index(const fv_command *command, const char *name)
 {
-    for (int i = 0; command->flags && command->flags[i]; i++)
-        if (!strcmp(command->flags[i], name)) return i;
+    for (int i = 0; command->flags && command->flags[i].name; i++)
+        if (!strcmp(command->flags[i].name, name)) return i;
     return -1;
 }
 
@@ -130,6 +131,100 @@ bool cli_bool(const cli *c, const char *key, bool *out)
     *out = !strcmp(text, "true");
     if (!*out && strcmp(text, "false")) return cli_usage(c, "%s=%s: true or false is wanted", key, text), false;
     return true;
+}
+
+/* ---- settings of a command ---------------------------------------------------------------------------------------- */
+
+static bool is_name(const char *pattern, const char *name, size_t n)
+{
+    size_t length = pattern ? strlen(pattern) : 0;
+    if (length && pattern[length - 1] == '*') return n >= length - 1 && !strncmp(pattern, name, length - 1);
+    return length && n == length && !strncmp(pattern, name, n);
+}
+
+const cli_option *cli_own_setting(const fv_command *command, const char *name, size_t n)
+{
+    for (const cli_option *o = command->settings; o && o->name; o++)
+        if (is_name(o->name, name, n) || is_name(o->alias, name, n)) return o;
+    return NULL;
+}
+
+int cli_config_settings(const cli *c, const char **out)
+{
+    int n = 0;
+    for (int i = 0; i < c->n_settings; i++)
+        if (!cli_own_setting(c->command, c->settings[i], strcspn(c->settings[i], "="))) out[n++] = c->settings[i];
+    return n;
+}
+
+/* The value is one of "a|b|c", or the option does not enumerate. */
+static bool is_choice(const cli_option *o, const char *value)
+{
+    size_t n = strlen(value);
+    if (!strchr(o->value, '|')) return true;
+    for (const char *p = o->value; *p; p += strcspn(p, "|"), p += *p == '|')
+        if (strcspn(p, "|") == n && !strncmp(p, value, n)) return true;
+    return false;
+}
+
+/* "f32|bf16|f16" as "f32, bf16 or f16". */
+static void choices_text(const cli_option *o, char *out, size_t room)
+{
+    size_t used = 0;
+    for (const char *p = o->value; *p && used + 1 < room;) {
+        size_t n = strcspn(p, "|");
+        const char *next = p + n + (p[n] == '|');
+        const char *between = p == o->value ? "" : !*next ? " or " : ", ";
+        used += (size_t)snprintf(out + used, room - used, "%s%.*s", between, (int)n, p);
+        p = next;
+    }
+}
+
+static bool no_setting(const cli *c, const char *setting)
+{
+    char names[512] = "";
+    size_t used = 0;
+    for (const cli_option *o = c->command->settings; o && o->name && used < sizeof names; o++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : " (", o->name);
+    cli_usage(c, "\"%s\" is no setting of this command%s%s", setting, names, used ? ")" : "");
+    return false;
+}
+
+bool cli_check_settings(const cli *c)
+{
+    for (int i = 0; i < c->n_settings; i++) {
+        const char *setting = c->settings[i];
+        size_t n = strcspn(setting, "=");
+        const cli_option *o = cli_own_setting(c->command, setting, n);
+        if (!o && c->command->keys) continue;            /* the configuration's reader looks at it */
+        if (!o || !setting[n]) return no_setting(c, setting);
+        if (is_choice(o, setting + n + 1)) continue;
+        char choices[256] = "";
+        choices_text(o, choices, sizeof choices);
+        cli_usage(c, "%s: %s", setting, choices);
+        return false;
+    }
+    return true;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------- */
+
+int cli_print_to(cli *c, bool (*print)(FILE *to, const void *what), const void *what)
+{
+    char path[4096];
+    if (!c->output) return print(stdout, what) ? EXIT_DONE : EXIT_USAGE;
+    if (snprintf(path, sizeof path, "%s.tmp.%ld", c->output, (long)getpid()) >= (int)sizeof path) return cli_usage(c, "-o: the name is too long");
+    FILE *f = fopen(path, "we");
+    if (!f) {
+        fprintf(stderr, "fovea %s: %s: %s\n", c->command->name, path, strerror(errno));
+        return EXIT_DATA;
+    }
+    bool known = print(f, what), written = !ferror(f);
+    written = fclose(f) == 0 && written;
+    if (known && written && rename(path, c->output) == 0) return EXIT_DONE;
+    if (known) fprintf(stderr, "fovea %s: cannot write %s: %s\n", c->command->name, c->output, strerror(errno));
+    remove(path);
+    return known ? EXIT_DATA : EXIT_USAGE;
 }
 
 int cli_report(const cli *c, fv_status status)

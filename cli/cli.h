@@ -24,19 +24,44 @@ typedef struct cli {
     bool json, quiet, help;
 } cli;
 
+/* A flag, or with a value a setting: choices ("f32|bf16") are checked, words ("N", "FILE") only say what is meant. A name that
+ * ends in * stands for all that begin so. Tables end with a name of NULL. */
+typedef struct cli_option { const char *name, *value, *help, *alias; } cli_option;
+#define CLI_MODEL_ARGS {"model_args*", "...", "arguments of the model: model_args.stem=cifar", NULL}
+#define CLI_OPTIONS_END {NULL, NULL, NULL, NULL}
+
+enum { CLI_KEYS_LISTED = 1, CLI_KEYS_TAKEN };
+
+/* Help, manual page and shell completion are made from these. Words of `arguments` up to the first [ or -: those in small letters
+ * are meant literally, COMMAND, KEY and MODEL are names, the others are paths; a|b is one or the other, ... more of the last. */
 typedef struct fv_command {
     const char *name;
     const char *arguments;       /* "CONFIG.json|RUN [key=value ...]" */
     const char *about;           /* one line */
     const char *help;            /* further lines, or NULL */
-    const char *const *flags;    /* names of own flags, "dry-run"; NULL-terminated or NULL. --json and --quiet are everywhere */
-    bool keys;                   /* help lists the configuration keys */
+    const cli_option *flags;     /* own flags; --json, --quiet and --help are everywhere */
+    const cli_option *settings;  /* own key=value */
+    const char *(*table)(int index, const char **help, const char **fallback);     /* further own key=value */
+    int keys;                    /* takes configuration keys: CLI_KEYS_LISTED: help lists them, CLI_KEYS_TAKEN: it does not */
     int (*run)(cli *c);
 } fv_command;
 
 const fv_command *cli_command(int index);                  /* NULL past the end */
 const fv_command *cli_find_command(const char *name);
 void cli_print_help(FILE *to, const fv_command *command);
+
+/* Word `position` (from 0) of the command's arguments into out, one|or|the|other; false: there is none. */
+bool cli_argument(const fv_command *command, int position, char out[128]);
+/* The command's own setting of that name (n bytes), or NULL. */
+const cli_option *cli_own_setting(const fv_command *command, const char *name, size_t n);
+/* Manual page, reference of the configuration, completion script of "bash", "zsh" or "fish" (false: of no other). */
+void cli_print_manual(FILE *to);
+void cli_print_reference(FILE *to, bool json);
+bool cli_print_completion(FILE *to, const char *shell);
+/* What may stand where the last word is, a line each: "text<TAB>meaning"; ":files" asks the shell for paths. */
+int cli_complete(int n, char **words);
+/* Calls print with the file of -o, or standard output; a file is there as a whole or not at all. */
+int cli_print_to(cli *c, bool (*print)(FILE *to, const void *what), const void *what);
 
 /* Takes argv apart; prints what is wrong and returns an exit code, or EXIT_DONE. */
 int cli_parse(cli *c, const fv_command *command, int argc, char **argv);
@@ -48,6 +73,10 @@ const char *cli_setting(const cli *c, const char *key);
 bool cli_number(const cli *c, const char *key, long long low, long long high, long long *out);
 /* true or false from a setting; false and a message when it is something else. */
 bool cli_bool(const cli *c, const char *key, bool *out);
+/* Are all settings the command's own, or keys where it takes them, and the choices known? Says what is wrong. */
+bool cli_check_settings(const cli *c);
+/* The settings that are not the command's own into `out` (n_settings of room); how many. */
+int cli_config_settings(const cli *c, const char **out);
 /* Reports the context's error and gives the exit code of a status. */
 int cli_report(const cli *c, fv_status status);
 /* Usage error of the command line itself. */

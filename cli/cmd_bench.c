@@ -228,18 +228,11 @@ static void print_text(const bench *b)
 
 static int read_settings(bench *b)
 {
-    static const char *const known[] = {"batch_size", "batch", "input", "dtype", "threads", "steps", "warmup", "classes", "optimizer", "kernel_table", "recompute", NULL};
     cli *c = b->c;
-    for (int i = 0; i < c->n_settings; i++) {
-        bool ok = !strncmp(c->settings[i], "model_args", 10);
-        for (int k = 0; known[k]; k++) ok = ok || (!strncmp(c->settings[i], known[k], strlen(known[k])) && c->settings[i][strlen(known[k])] == '=');
-        if (!ok) return cli_usage(c, "\"%s\" is no setting of this command", c->settings[i]);
-    }
+    if (!cli_check_settings(c)) return EXIT_USAGE;
     const char *dtype = cli_setting(c, "dtype");
-    if (dtype && strcmp(dtype, "f32") && strcmp(dtype, "bf16")) return cli_usage(c, "dtype=%s: f32 or bf16", dtype);
     b->amp = dtype && !strcmp(dtype, "bf16");
     const char *optimizer = cli_setting(c, "optimizer");
-    if (optimizer && strcmp(optimizer, "adamw") && strcmp(optimizer, "sgd")) return cli_usage(c, "optimizer=%s: adamw or sgd", optimizer);
     b->sgd = optimizer && !strcmp(optimizer, "sgd");
     bool ok = cli_input(c, b->input) && cli_number(c, "batch", 1, 1 << 20, &b->batch) && cli_bool(c, "recompute", &b->recompute) && cli_number(c, "batch_size", 1, 1 << 20, &b->batch) &&
               cli_number(c, "threads", 0, 1024, &b->threads) && cli_number(c, "steps", 1, 1000000, &b->steps) && cli_number(c, "warmup", 0, 1000000, &b->warmup);
@@ -280,10 +273,22 @@ static int run(cli *c)
     return code;
 }
 
-static const char *const flags[] = {"ops", NULL};
+static const cli_option flags[] = {{"ops", NULL, "time by operation and kernel", NULL}, CLI_OPTIONS_END};
+static const cli_option settings[] = {
+    {"batch_size", "N", "pictures in a batch: 16", "batch"},
+    {"input", "CxHxW", "of a picture: 3x224x224", NULL},
+    {"dtype", "f32|bf16", "bf16: mixed precision", NULL},
+    {"threads", "N", "compute threads; 0: all cores", NULL},
+    {"steps", "N", "that are timed: 20", NULL},
+    {"warmup", "N", "before them: 3", NULL},
+    {"optimizer", "adamw|sgd", "of a training step", NULL},
+    {"classes", "N", "of the model: 1000", NULL},
+    {"kernel_table", "FILE", "choices of fovea tune", NULL},
+    {"recompute", "true|false", "less memory: cheap values are made again in backward", NULL},
+    CLI_MODEL_ARGS,
+    CLI_OPTIONS_END};
 const fv_command fv_command_bench = {
-    .name = "bench", .arguments = "MODEL train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [steps=20] [warmup=3] [optimizer=adamw|sgd] [recompute=true] [classes=N] "
-                                  "[kernel_table=FILE] [--ops] [--json]",
-    .about = "time of a training step or of inference", .help = "A training step is forward, backward, clipping and AdamW; with optimizer=sgd SGD with momentum, without clipping.\n"
-            "kernel_table=FILE: choices of `fovea tune`. --ops: time by operation and kernel.",
-    .flags = flags, .run = run};
+    .name = "bench", .arguments = "MODEL|RUN train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [key=value ...] [--ops]",
+    .about = "time of a training step or of inference",
+    .help = "A training step is forward, backward, clipping and AdamW; with optimizer=sgd SGD with momentum, without clipping.",
+    .flags = flags, .settings = settings, .run = run};

@@ -110,9 +110,14 @@ static int run(cli *c)
     return code;
 }
 
+static const cli_option settings[] = {
+    {"batches", "N", "bench: that are timed: 64", NULL},
+    {"warmup", "N", "bench: before them: 8", NULL},
+    {"window", "N", "bench: batches to a sample of time: 8", NULL},
+    CLI_OPTIONS_END};
 const fv_command fv_command_data = {
     .name = "data", .arguments = "check|bench DIR|LIST.csv [data.format=...] [data.split.val=...] [--json]",
     .about = "reads every picture of a data set; says what is bad or there twice",
-    .help = "Takes the data keys of a configuration. Exit code 3: there are pictures that cannot be read.\n"
-            "bench: how fast the training data are loaded, with batches=64 warmup=8 window=8; given model=NAME, how fast that model trains on them.",
-    .run = run};
+    .help = "Exit code 3: there are pictures that cannot be read.\n"
+            "bench: how fast the training data are loaded; given model=NAME, how fast that model trains on them.",
+    .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};

@@ -73,25 +73,24 @@ static void print_text(const fv_evaluation *e)
 static int run(cli *c)
 {
     fv_evaluation *e = NULL;
-    int n = 0;
     const char *split = cli_setting(c, "split");
     if (c->n_words != 1) return cli_usage(c, "one run or weight file is needed, as in: fovea eval runs/cifar10_resnet18 data=DIR");
     if (!split) split = "test";
-    if (strcmp(split, "test") && strcmp(split, "val") && strcmp(split, "train")) return cli_usage(c, "split=%s: test, val or train", split);
-    const char **settings = calloc((size_t)c->n_settings + 1, sizeof *settings);
-    if (!settings) return cli_report(c, FV_ERROR_NOMEM);
-    for (int i = 0; i < c->n_settings; i++)
-        if (strncmp(c->settings[i], "split=", 6)) settings[n++] = c->settings[i];
-    fv_evaluate_options o = {.model = c->words[0], .settings = settings, .n_settings = n, .split = split};
+    if (!cli_check_settings(c)) return EXIT_USAGE;
+    const char **keys = calloc((size_t)c->n_settings + 1, sizeof *keys);
+    if (!keys) return cli_report(c, FV_ERROR_NOMEM);
+    fv_evaluate_options o = {.model = c->words[0], .settings = keys, .n_settings = cli_config_settings(c, keys), .split = split};
     fv_status status = fv_evaluate(c->ctx, &o, &e);
     if (status == FV_OK && c->json) print_json(e, split);
     else if (status == FV_OK) print_text(e);
     int code = cli_report(c, status);
     fv_evaluation_destroy(e);
-    free(settings);
+    free(keys);
     return code;
 }
 
+static const cli_option settings[] = {{"split", "test|val|train", "which part of the data: test, where there is one, else val", NULL}, CLI_OPTIONS_END};
 const fv_command fv_command_eval = {
     .name = "eval", .arguments = "RUN|RUN@latest|FILE.safetensors [data=DIR] [split=test|val|train] [--json]", .about = "metrics of trained weights; also: val",
-    .help = "A run stands for its best weights, the moving average where one was kept.", .run = run};
+    .help = "A run stands for its best weights, the moving average where one was kept.", .settings = settings,
+    .keys = CLI_KEYS_TAKEN, .run = run};

@@ -25,31 +25,18 @@ static void print_text(const fv_exported *e)
            (long long)e->classes);
 }
 
-/* Settings of the command itself are not keys of the configuration. */
-static int configuration(const cli *c, const char **out)
-{
-    static const char *const own[] = {"opset=", "input=", "classes="};
-    int n = 0;
-    for (int i = 0; i < c->n_settings; i++) {
-        bool mine = false;
-        for (int k = 0; k < 3; k++) mine = mine || !strncmp(c->settings[i], own[k], strlen(own[k]));
-        if (!mine) out[n++] = c->settings[i];
-    }
-    return n;
-}
-
 static int run(cli *c)
 {
     fv_exported *e = NULL;
     long long opset = 0, classes = 0;
     fv_export_options o = {.keep_batch_norm = cli_flag(c, "keep-batch-norm"), .path = c->output};
     if (c->n_words != 1) return cli_usage(c, "one run, weight file or model is needed, as in: fovea export runs/cifar10_resnet18");
-    if (!cli_input(c, o.input) || !cli_number(c, "opset", 11, 17, &opset) || !cli_number(c, "classes", 1, 1 << 24, &classes)) return EXIT_USAGE;
-    const char **settings = calloc((size_t)c->n_settings + 1, sizeof *settings);
-    if (!settings) return cli_report(c, FV_ERROR_NOMEM);
+    if (!cli_check_settings(c) || !cli_input(c, o.input) || !cli_number(c, "opset", 11, 17, &opset) || !cli_number(c, "classes", 1, 1 << 24, &classes)) return EXIT_USAGE;
+    const char **keys = calloc((size_t)c->n_settings + 1, sizeof *keys);
+    if (!keys) return cli_report(c, FV_ERROR_NOMEM);
     o.model = c->words[0];
-    o.settings = settings;
-    o.n_settings = configuration(c, settings);
+    o.settings = keys;
+    o.n_settings = cli_config_settings(c, keys);
     o.opset = (int)opset;
     o.classes = classes;
     const fv_status status = fv_export(c->ctx, &o, &e);
@@ -57,15 +44,19 @@ static int run(cli *c)
     else if (status == FV_OK && !c->quiet) print_text(e);
     const int code = cli_report(c, status);
     fv_exported_destroy(e);
-    free(settings);
+    free(keys);
     return code;
 }
 
-static const char *const flags[] = {"keep-batch-norm", NULL};
+static const cli_option flags[] = {{"keep-batch-norm", NULL, "as nodes of their own, not in the weights before them", NULL}, CLI_OPTIONS_END};
+static const cli_option settings[] = {
+    {"opset", "N", "11 to 17; 17 by default", NULL},
+    {"input", "CxHxW", "of a model by name: 3x224x224", NULL},
+    {"classes", "N", "of a model by name: 1000", NULL},
+    CLI_OPTIONS_END};
 const fv_command fv_command_export = {
-    .name = "export", .arguments = "RUN|RUN@latest|FILE.safetensors|MODEL [-o FILE.onnx] [opset=17] [--keep-batch-norm] [--json]",
+    .name = "export", .arguments = "RUN|RUN@latest|FILE.safetensors|MODEL [-o FILE.onnx] [opset=17] [key=value ...] [--keep-batch-norm]",
     .about = "a model as an ONNX file, with class names and preprocessing in it",
-    .help = "A run stands for its best weights, the moving average where one was kept. opset is 11 to 17. The input is `input`\n"
-            "(batch_size, 3, H, W), the output `output` (batch_size, classes), before softmax. Of a model by name also: classes=N,\n"
-            "input=CxHxW, model_args.x=y; its weights are initial ones.",
-    .flags = flags, .run = run};
+    .help = "A run stands for its best weights, the moving average where one was kept. The input is `input` (batch_size, 3, H, W), the\n"
+            "output `output` (batch_size, classes), before softmax. The weights of a model by name are initial ones.",
+    .flags = flags, .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};

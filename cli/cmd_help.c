@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fovea help COMMAND */
+/* fovea help: a command or a configuration key; manual page and completion scripts. */
 #include "cli.h"
 
 #include <string.h>
 
 static void print_keys(FILE *to)
 {
-    const char *name, *help;
-    char *fallback;
-    fprintf(to, "\nconfiguration keys (default): meaning\n");
-    for (int i = 0; (name = fv_config_key(i, &help, &fallback)); i++) {
-        fprintf(to, "  %-28s %-18s %s\n", name, fallback ? fallback : "", help ? help : "");
-        fv_text_free(fallback);
+    fv_config_entry e;
+    const char *heading = "";
+    fprintf(to, "\nconfiguration keys (default): meaning; `fovea help KEY` says more\n");
+    for (int i = 0; fv_config_describe(i, &e); i++) {
+        if (strcmp(heading, e.heading)) fprintf(to, "\n  %s\n", e.heading);
+        fprintf(to, "  %-28s %-18s %s\n", e.name, e.fallback, e.help);
+        heading = e.heading;
     }
 }
 
@@ -26,25 +27,81 @@ static void print_models(FILE *to)
     }
 }
 
+static void print_options(FILE *to, const fv_command *command)
+{
+    const char *name, *help, *fallback;
+    char text[96];
+    if (command->settings || command->table) fprintf(to, "\nsettings\n");
+    for (const cli_option *o = command->settings; o && o->name; o++) {
+        snprintf(text, sizeof text, "%s=%s", o->name, o->value);
+        fprintf(to, "  %-28s %s%s%s%s\n", text, o->help, o->alias ? " (also " : "", o->alias ? o->alias : "", o->alias ? ")" : "");
+    }
+    for (int i = 0; command->table && (name = command->table(i, &help, &fallback)); i++) {
+        snprintf(text, sizeof text, "%s=%s", name, fallback ? fallback : "...");
+        fprintf(to, "  %-28s %s\n", text, help ? help : "");
+    }
+    fprintf(to, "\nflags\n");
+    for (const cli_option *o = command->flags; o && o->name; o++) fprintf(to, "  --%-26s %s\n", o->name, o->help);
+    fprintf(to, "  --json                       one JSON object on standard output\n"
+                "  --quiet                      warnings and errors only\n");
+}
+
 void cli_print_help(FILE *to, const fv_command *command)
 {
     fprintf(to, "fovea %s %s\n%s\n", command->name, command->arguments, command->about);
     if (command->help) fprintf(to, "\n%s\n", command->help);
-    if (command->flags) {
-        fprintf(to, "\nflags:");
-        for (int i = 0; command->flags[i]; i++) fprintf(to, " --%s", command->flags[i]);
-        fprintf(to, " --json --quiet\n");
+    print_options(to, command);
+    if (command->keys == CLI_KEYS_LISTED) print_keys(to);
+    else if (command->keys) fprintf(to, "\nIt takes the keys of a configuration too: `fovea help train` lists them.\n");
+    if (command->keys == CLI_KEYS_LISTED || strstr(command->arguments, "MODEL")) print_models(to);
+}
+
+static void print_key(const fv_config_entry *e)
+{
+    printf("%s\n  %s\n\n  default   %s\n  value     %s%s%s\n", e->name, e->help, e->fallback, e->choices ? "" : e->kind, *e->range ? ", " : "", e->range);
+    if (e->choices) {
+        printf("  one of   ");
+        for (int i = 0; e->choices[i]; i++) printf(" %s", e->choices[i]);
+        printf("\n");
     }
-    if (command->keys) print_keys(to);
-    print_models(to);
+    if (e->aliases) printf("  also      %s\n", e->aliases);
+    if (e->group) printf("  short     %s=%s\n", e->group, e->example);
+    printf("  example   %s=%s\n", e->name, e->example);
+    if (e->path) printf("  relative paths count from the configuration's folder, on the command line from the current one\n");
+    if (e->local) printf("  may be changed when a run goes on\n");
+}
+
+static bool print_page(FILE *to, const void *what)
+{
+    (void)what;
+    cli_print_manual(to);
+    return true;
+}
+
+static bool print_script(FILE *to, const void *shell)
+{
+    return cli_print_completion(to, shell);
 }
 
 static int run(cli *c)
 {
-    const fv_command *command = cli_find_command(c->n_words ? c->words[0] : "help");
-    if (!command) return cli_usage(c, "there is no command \"%s\"", c->words[0]);
-    cli_print_help(stdout, command);
+    const char *word = c->n_words ? c->words[0] : "help", *shell = cli_setting(c, "completion");
+    const fv_command *command = cli_find_command(word);
+    fv_config_entry e;
+    if (!cli_check_settings(c)) return EXIT_USAGE;
+    if (c->n_words > 1) return cli_usage(c, "one command or key at a time");
+    if (cli_flag(c, "man")) return cli_print_to(c, print_page, NULL);
+    if (shell) return cli_print_to(c, print_script, shell);
+    if (command) cli_print_help(stdout, command);
+    else if (fv_config_describe(fv_config_find(word), &e)) print_key(&e);
+    else return cli_usage(c, "there is no command and no key \"%s\"", word);
     return EXIT_DONE;
 }
 
-const fv_command fv_command_help = {.name = "help", .arguments = "COMMAND", .about = "explains a command", .run = run};
+static const cli_option flags[] = {{"man", NULL, "prints the manual page", NULL}, CLI_OPTIONS_END};
+static const cli_option settings[] = {{"completion", "bash|zsh|fish", "prints the completion script of a shell", NULL}, CLI_OPTIONS_END};
+const fv_command fv_command_help = {
+    .name = "help", .arguments = "COMMAND|KEY [--man] [completion=bash|zsh|fish] [-o FILE]", .about = "explains a command or a configuration key",
+    .help = "Without -o to standard output. An installation brings manual page and completion along; without one:\n"
+            "  eval \"$(fovea help completion=bash)\"       fovea help --man | man -l -",
+    .flags = flags, .settings = settings, .run = run};

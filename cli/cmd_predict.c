@@ -153,27 +153,18 @@ static fv_status predict_all(predict *p, int topk)
     return FV_OK;
 }
 
-/* Settings of the command itself are not keys of the configuration. */
-static int configuration(const cli *c, const char **out)
-{
-    int n = 0;
-    for (int i = 0; i < c->n_settings; i++)
-        if (strncmp(c->settings[i], "topk=", 5) && strncmp(c->settings[i], "classes=", 8)) out[n++] = c->settings[i];
-    return n;
-}
-
 static int run(cli *c)
 {
     predict p = {.c = c, .logits = cli_flag(c, "logits")};
     long long topk = 5, classes = 0;
     if (c->n_words < 2) return cli_usage(c, "a model and pictures are needed, as in: fovea predict runs/pets photo.jpg");
-    if (!cli_number(c, "topk", 1, 1 << 24, &topk) || !cli_number(c, "classes", 1, 1 << 24, &classes)) return EXIT_USAGE;
+    if (!cli_check_settings(c) || !cli_number(c, "topk", 1, 1 << 24, &topk) || !cli_number(c, "classes", 1, 1 << 24, &classes)) return EXIT_USAGE;
     const size_t n = c->output ? strlen(c->output) : 0;
     if (c->output && (n < 5 || strcmp(c->output + n - 4, ".csv"))) return cli_usage(c, "-o %s: a table is written as CSV, -o FILE.csv", c->output);
-    const char **settings = calloc((size_t)c->n_settings + 1, sizeof *settings);
-    if (!settings) return cli_report(c, FV_ERROR_NOMEM);
-    fv_predictor_options o = {.model = c->words[0], .settings = settings, .classes = classes};
-    o.n_settings = configuration(c, settings);
+    const char **keys = calloc((size_t)c->n_settings + 1, sizeof *keys);
+    if (!keys) return cli_report(c, FV_ERROR_NOMEM);
+    fv_predictor_options o = {.model = c->words[0], .settings = keys, .classes = classes};
+    o.n_settings = cli_config_settings(c, keys);
     fv_status status = fv_predictor_create(c->ctx, &o, &p.predictor);
     if (status == FV_OK) {
         p.info = fv_predictor_describe(p.predictor);
@@ -187,16 +178,19 @@ static int run(cli *c)
     fv_bytes_free(&p.piped);
     free(p.pictures);
     free(p.text);
-    free(settings);
+    free(keys);
     return code;
 }
 
-static const char *const flags[] = {"logits", NULL};
+static const cli_option flags[] = {{"logits", NULL, "with --json: the output for all classes too, before softmax", NULL}, CLI_OPTIONS_END};
+static const cli_option settings[] = {
+    {"topk", "N", "classes that are shown: 5", NULL},
+    {"classes", "N", "of a model by name: 1000", NULL},
+    CLI_OPTIONS_END};
 const fv_command fv_command_predict = {
-    .name = "predict", .arguments = "RUN|RUN@latest|FILE.safetensors PICTURE|FOLDER|- ... [topk=5] [batch_size=N] [-o FILE.csv] [--logits] [--json]",
+    .name = "predict", .arguments = "RUN|RUN@latest|FILE.safetensors PICTURE|FOLDER|-... [topk=5] [batch_size=N] [-o FILE.csv] [--logits]",
     .about = "the most probable classes of pictures",
     .help = "A run stands for its best weights, the moving average where one was kept. Folders are searched to the bottom, in the order of\n"
             "the paths; - is a picture on standard input. Pictures become numbers as in training's validation. data.on_bad_file=skip goes on\n"
-            "without pictures that cannot be read. -o writes a table: path, classes with probabilities, error. --logits: with --json, the\n"
-            "model's output too.",
-    .flags = flags, .run = run};
+            "without pictures that cannot be read. -o writes a table: path, classes with probabilities, error.",
+    .flags = flags, .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};

@@ -75,9 +75,7 @@ static int run(cli *c)
     fv_machine m;
     long long threads = 0;
     if (c->n_words) return cli_usage(c, "it takes settings only");
-    for (int i = 0; i < c->n_settings; i++)
-        if (strncmp(c->settings[i], "op=", 3) && strncmp(c->settings[i], "isa=", 4) && strncmp(c->settings[i], "threads=", 8))
-            return cli_usage(c, "\"%s\" is no setting of this command (op, isa, threads)", c->settings[i]);
+    if (!cli_check_settings(c)) return EXIT_USAGE;
     if (!cli_number(c, "threads", 0, 1024, &threads)) return EXIT_USAGE;
     if (threads) fv_context_set_threads(c->ctx, (int)threads);
     fv_machine_describe(&m);
@@ -95,10 +93,14 @@ static int run(cli *c)
     return code != EXIT_DONE ? code : v.failed ? EXIT_RUN : EXIT_DONE;
 }
 
-static const char *const flags[] = {"all", NULL};
+static const cli_option flags[] = {{"all", NULL, "a line for each kernel", NULL}, CLI_OPTIONS_END};
+static const cli_option settings[] = {
+    {"op", "NAME", "this op only", NULL},
+    {"isa", "SET", "this instruction set only, oneDNN capped too: avx512_bf16, avx512, avx2, base", NULL},
+    {"threads", "N", "compute threads; 0: all cores", NULL},
+    CLI_OPTIONS_END};
 const fv_command fv_command_selftest = {
-    .name = "selftest", .arguments = "[op=NAME] [isa=avx512_bf16|avx512|avx2|base] [threads=N] [--all] [--json]",
+    .name = "selftest", .arguments = "[op=NAME] [isa=SET] [threads=N] [--all]",
     .about = "runs every kernel against its reference on this machine",
-    .help = "Failures are named on standard error and give exit code 1. --all: a line for each kernel.\n"
-            "isa=: this set only, oneDNN capped too; otherwise our kernels in every set that the machine has.",
-    .flags = flags, .run = run};
+    .help = "Failures are named on standard error and give exit code 1. Without isa= our kernels run in every set that the machine has.",
+    .flags = flags, .settings = settings, .run = run};

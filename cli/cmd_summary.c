@@ -47,17 +47,6 @@ static void print_json(const char *name, const fv_summary *s, const fv_summary_o
     printf("]}\n");
 }
 
-static int check_settings(const cli *c)
-{
-    static const char *const known[] = {"input", "batch_size", "batch", "classes", "dtype", "threads", "recompute", NULL};
-    for (int i = 0; i < c->n_settings; i++) {
-        bool ok = !strncmp(c->settings[i], "model_args", 10);
-        for (int k = 0; known[k]; k++) ok = ok || (!strncmp(c->settings[i], known[k], strlen(known[k])) && c->settings[i][strlen(known[k])] == '=');
-        if (!ok) return cli_usage(c, "\"%s\" is no setting of this command (input, batch_size, classes, dtype, threads, recompute, model_args.*)", c->settings[i]);
-    }
-    return EXIT_DONE;
-}
-
 static int run(cli *c)
 {
     fv_model *m = NULL;
@@ -65,11 +54,10 @@ static int run(cli *c)
     long long batch = 1, classes = 0, threads = 0;
     fv_summary_options o = {.input = {3, 224, 224}, .train = cli_flag(c, "train")};
     if (c->n_words != 1) return cli_usage(c, "one model is needed, as in: fovea summary resnet18");
-    if (check_settings(c) != EXIT_DONE || !cli_input(c, o.input) || !cli_bool(c, "recompute", &o.recompute) || !cli_number(c, "batch_size", 1, 1 << 20, &batch) ||
+    if (!cli_check_settings(c) || !cli_input(c, o.input) || !cli_bool(c, "recompute", &o.recompute) || !cli_number(c, "batch_size", 1, 1 << 20, &batch) ||
         !cli_number(c, "classes", 1, 1 << 24, &classes) || !cli_number(c, "threads", 0, 1024, &threads))
         return EXIT_USAGE;
     const char *dtype = cli_setting(c, "dtype");
-    if (dtype && strcmp(dtype, "f32") && strcmp(dtype, "bf16")) return cli_usage(c, "dtype=%s: f32 or bf16", dtype);
     o.batch_size = batch;
     o.amp = dtype && !strcmp(dtype, "bf16");
     if (threads) fv_context_set_threads(c->ctx, (int)threads);
@@ -93,7 +81,16 @@ static int run(cli *c)
     return code;
 }
 
-static const char *const flags[] = {"train", NULL};
+static const cli_option flags[] = {{"train", NULL, "the memory of a training step too", NULL}, CLI_OPTIONS_END};
+static const cli_option settings[] = {
+    {"input", "CxHxW", "of a picture: 3x224x224", NULL},
+    {"batch_size", "N", "pictures in a batch: 1", "batch"},
+    {"classes", "N", "of the model: 1000", NULL},
+    {"dtype", "f32|bf16", "bf16: mixed precision", NULL},
+    {"threads", "N", "compute threads; 0: all cores", NULL},
+    {"recompute", "true|false", "less memory: cheap values are made again in backward", NULL},
+    CLI_MODEL_ARGS,
+    CLI_OPTIONS_END};
 const fv_command fv_command_summary = {
-    .name = "summary", .arguments = "MODEL|RUN [input=3x224x224] [batch_size=N] [classes=N] [model_args.x=y] [--train] [--json]",
-    .about = "layers, shapes, parameters, FLOPs and foretold memory", .flags = flags, .run = run};
+    .name = "summary", .arguments = "MODEL|RUN [input=3x224x224] [batch_size=N] [key=value ...] [--train]",
+    .about = "layers, shapes, parameters, FLOPs and foretold memory", .flags = flags, .settings = settings, .run = run};

@@ -106,12 +106,16 @@ static int run(cli *c)
     return cli_report(c, status);
 }
 
-static const char *const flags[] = {"overwrite", "list", "keys", NULL};
+static const cli_option flags[] = {
+    {"overwrite", NULL, "replaces a set that this command made", NULL},
+    {"list", NULL, "the classes", NULL},
+    {"keys", NULL, "the keys with their defaults", NULL},
+    CLI_OPTIONS_END};
 const fv_command fv_command_synth = {
     .name = "synth",
     .arguments = "planes -o FOLDER [format=folder|voc|yolo] [classes=8] [per_class=500] [seed=0] [key=value ...]",
     .about = "makes pictures of aircraft from above, to try things with",
-    .help = "--keys lists all keys, --list the classes. The same keys give the same pixels on every machine.\n"
-            "A folder that holds something is left alone; --overwrite replaces a set that this command made.",
+    .help = "The same keys give the same pixels on every machine. A folder that holds something else is left alone.",
     .flags = flags,
+    .table = fv_synth_key,
     .run = run};

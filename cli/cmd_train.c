@@ -3,6 +3,7 @@
  * object for programs on standard output. */
 #include "cli.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 typedef struct view {
     cli *c;
     FILE *log;                   /* console.log of the run */
-    bool terminal, line_open, dry;
+    bool terminal, line_open, dry, log_failed;
     double last_print;
     double loss_sum;             /* since the last line */
     long long loss_count;
@@ -33,17 +34,20 @@ static void say(view *v, const char *text)
         fprintf(stderr, "%s\n", text);
     }
     v->line_open = false;
-    if (v->log) {
-        fprintf(v->log, "%s\n", text);
-        fflush(v->log);
+    if (v->log && (fprintf(v->log, "%s\n", text) < 0 || fflush(v->log) != 0)) {
+        fprintf(stderr, "warning: console.log ends here: %s\n", strerror(errno));      /* the run goes on as long as it can */
+        fclose(v->log);
+        v->log = NULL;
+        v->log_failed = true;
     }
 }
 
 static void open_log(view *v, const fv_train_progress *p)
 {
     char path[4096];
-    if (v->dry || v->log || snprintf(path, sizeof path, "%s/console.log", p->run) >= (int)sizeof path) return;
+    if (v->dry || v->log || v->log_failed || snprintf(path, sizeof path, "%s/console.log", p->run) >= (int)sizeof path) return;
     v->log = fopen(path, "ae");
+    if (!v->log) fprintf(stderr, "warning: cannot write %s: %s\n", path, strerror(errno));
 }
 
 static void show_start(view *v, const fv_train_progress *p)
@@ -214,11 +218,13 @@ static int run(cli *c)
     return code;
 }
 
-static const char *const flags[] = {"dry-run", "new", "continue", "overwrite", NULL};
+static const cli_option flags[] = {
+    {"continue", NULL, "goes on with changed keys (more steps, a smaller rate)", NULL},
+    {"new", NULL, "takes the next free name", NULL},
+    {"overwrite", NULL, "moves the old run aside", NULL},
+    {"dry-run", NULL, "data, shapes, memory, one batch; writes nothing", NULL},
+    CLI_OPTIONS_END};
 const fv_command fv_command_train = {
     .name = "train", .arguments = "CONFIG.json|RUN [key=value ...] [+variant ...]", .about = "trains a model, or goes on with a run",
-    .help = "An existing run with the same configuration goes on where it was saved. Ctrl-C saves.\n"
-            "  --continue   goes on with changed keys (more steps, a smaller rate)\n"
-            "  --new        takes the next free name        --overwrite  moves the old run aside\n"
-            "  --dry-run    data, shapes, memory, one batch; writes nothing",
-    .flags = flags, .keys = true, .run = run};
+    .help = "An existing run with the same configuration goes on where it was saved. Ctrl-C saves.",
+    .flags = flags, .keys = CLI_KEYS_LISTED, .run = run};

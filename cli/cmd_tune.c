@@ -35,17 +35,9 @@ static void on_row(void *user, const fv_tune_row *row)
 
 static int read_settings(cli *c, long long *batch, int64_t input[3], bool *amp, bool *train)
 {
-    static const char *const known[] = {"batch_size=", "batch=", "input=", "dtype=", "threads=", "classes=", "mode=", "model_args", NULL};
     const char *dtype = cli_setting(c, "dtype"), *mode = cli_setting(c, "mode");
     long long threads = 0;
-    for (int i = 0; i < c->n_settings; i++) {
-        bool ok = false;
-        for (int k = 0; known[k]; k++) ok = ok || !strncmp(c->settings[i], known[k], strlen(known[k]));
-        if (!ok) return cli_usage(c, "\"%s\" is no setting of this command", c->settings[i]);
-    }
-    if (dtype && strcmp(dtype, "f32") && strcmp(dtype, "bf16")) return cli_usage(c, "dtype=%s: f32 or bf16", dtype);
-    if (mode && strcmp(mode, "train") && strcmp(mode, "infer")) return cli_usage(c, "mode=%s: train or infer", mode);
-    if (!cli_input(c, input) || !cli_number(c, "batch", 1, 1 << 20, batch) || !cli_number(c, "batch_size", 1, 1 << 20, batch) ||
+    if (!cli_check_settings(c) || !cli_input(c, input) || !cli_number(c, "batch", 1, 1 << 20, batch) || !cli_number(c, "batch_size", 1, 1 << 20, batch) ||
         !cli_number(c, "threads", 0, 1024, &threads))
         return EXIT_USAGE;
     *amp = dtype && !strcmp(dtype, "bf16");
@@ -92,7 +84,16 @@ static int run(cli *c)
     return cli_report(c, status);
 }
 
+static const cli_option settings[] = {
+    {"mode", "train|infer", "what is timed; train by default", NULL},
+    {"batch_size", "N", "pictures in a batch: 16", "batch"},
+    {"input", "CxHxW", "of a picture: 3x224x224", NULL},
+    {"dtype", "f32|bf16", "bf16: mixed precision", NULL},
+    {"threads", "N", "compute threads; 0: all cores", NULL},
+    {"classes", "N", "of the model: 1000", NULL},
+    CLI_MODEL_ARGS,
+    CLI_OPTIONS_END};
 const fv_command fv_command_tune = {
-    .name = "tune", .arguments = "MODEL|RUN -o FILE.json [mode=train|infer] [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [threads=N] [classes=N]",
+    .name = "tune", .arguments = "MODEL|RUN -o FILE.json [mode=train|infer] [batch_size=16] [input=3x224x224] [key=value ...]",
     .about = "times the kernels that may be chosen between for each shape of a model, and writes the table of the fastest",
-    .help = "The table holds for this CPU, library and number of threads.", .run = run};
+    .help = "The table holds for this CPU, library and number of threads.", .settings = settings, .run = run};

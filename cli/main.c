@@ -86,6 +86,7 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return flushed(EXIT_DONE);
     }
+    if (!strcmp(name, "--complete")) return flushed(cli_complete(argc - 2, argv + 2));        /* for the shells */
     if (!strcmp(name, "help") && argc == 2) {
         print_usage(stdout);
         return flushed(EXIT_DONE);

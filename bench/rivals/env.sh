@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Fair tuning of PyTorch and ONNX Runtime on a CPU. Source it before a rival:
 #     . bench/rivals/env.sh && python3 bench/rivals/torch_train_step.py ...
 # Values already set by the caller win.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a model with fixed random weights as ONNX, batch size left open.
 
 A program of its own: the process that times ONNX Runtime then never loads PyTorch.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clocks, memory and disturbance counters shared by the rival scripts.
 
 Standard library only: importing it must not move the start-up figures.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time of one inference call in ONNX Runtime's CPU provider. One JSON line."""
 
 import argparse

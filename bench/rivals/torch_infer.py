@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time of one inference call in PyTorch: eval mode, no gradients. One JSON line."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models and settings shared by the PyTorch scripts."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The well-known small example in PyTorch: ResNet-18 on CIFAR-10 binary batches, 500 steps of AdamW.
 
 ImageNet stem at 32x32, inputs scaled to [-1, 1], batch 32, constant rate, no augmentation.

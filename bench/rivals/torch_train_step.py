@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time of one training step in PyTorch: forward, cross-entropy, backward, SGD with momentum.
 
 The batch is synthetic and resident, so no data loading is in the figure. One JSON line.

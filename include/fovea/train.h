@@ -23,8 +23,25 @@ FV_API void fv_config_destroy(fv_config *c);                     /* NULL is allo
 FV_API char *fv_config_text(const fv_config *c, bool origins);
 /* One value as JSON text, by its dotted name; NULL for an unknown key. Owned by the caller. */
 FV_API char *fv_config_value(const fv_config *c, const char *key);
-/* Known keys: name, help and default as JSON text (fallback: owned by the caller); NULL past the end. */
-FV_API const char *fv_config_key(int index, const char **help, char **fallback);
+/* What is known about a key. Texts are constant; numbers in words are filled in. */
+typedef struct fv_config_entry {
+    const char *name;            /* dotted: "data.root" */
+    const char *heading, *help;  /* keys under one heading follow each other */
+    const char *aliases;         /* other names, separated by spaces, or NULL */
+    const char *group;           /* group whose plain value sets this key: "data" for data.root; or NULL */
+    const char *const *choices;  /* NULL-terminated; NULL: any value of the kind */
+    char kind[48];               /* "whole number", "list of 2 numbers", "true or false", "text" */
+    char fallback[96];           /* the default, as JSON text */
+    char range[80];              /* "0 .. 1", "at least 0", or "" */
+    char example[96];            /* a value as it is written behind key= */
+    bool path;                   /* relative ones count from where they are written */
+    bool local;                  /* of the machine: may change when a run goes on */
+} fv_config_entry;
+FV_API bool fv_config_describe(int index, fv_config_entry *out);      /* false past the end */
+FV_API int fv_config_find(const char *name);                          /* index of a key by its name or alias; -1: none */
+/* Names of the variants that a configuration file holds, separated by line ends. Owned by the caller; NULL when the file
+ * cannot be read. */
+FV_API char *fv_config_variants(fv_context *ctx, const char *path);
 
 /* ---- training ---- */
 

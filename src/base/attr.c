@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_DIMS = 8 };
@@ -148,17 +149,29 @@ const fvi_attr_def *fvi_attr_find(const fvi_attr_def *table, const char *name)
 
 /* ---- checking ------------------------------------------------------------------------------------------------------- */
 
-static void add_range(fvi_text *t, const fvi_attr_def *d)
+const char *fvi_attr_kind_words(const fvi_attr_def *d, char out[48])
 {
-    if (d->min > -HUGE_VAL && d->max < HUGE_VAL) {
-        fvi_text_json_number(t, d->min);
-        fvi_text_add(t, " .. ");
-        fvi_text_json_number(t, d->max);
-    } else {
-        bool low = d->min > -HUGE_VAL;
-        fvi_text_add(t, low ? "at least " : "at most ");
-        fvi_text_json_number(t, low ? d->min : d->max);
-    }
+    const char *item = d->kind == FVI_ATTR_FLOAT ? "number" : "whole number";
+    bool list = d->kind == FVI_ATTR_DIMS || ((d->kind == FVI_ATTR_INT || d->kind == FVI_ATTR_FLOAT) && d->count > 1);
+    if (d->kind == FVI_ATTR_BOOL) snprintf(out, 48, "true or false");
+    else if (d->kind == FVI_ATTR_ENUM || d->kind == FVI_ATTR_STRING) snprintf(out, 48, "text");
+    else if (d->kind == FVI_ATTR_DIMS) snprintf(out, 48, "list of %ss", item);
+    else if (list) snprintf(out, 48, "list of %d %ss", d->count, item);
+    else snprintf(out, 48, "%s", item);
+    return out;
+}
+
+const char *fvi_attr_range_words(const fvi_attr_def *d, char out[80])
+{
+    char low[32], high[32];
+    bool numbers = d->kind == FVI_ATTR_INT || d->kind == FVI_ATTR_FLOAT || d->kind == FVI_ATTR_DIMS;
+    out[0] = 0;
+    if (!numbers || (d->min == 0 && d->max == 0)) return out;
+    fvi_print_double(low, d->min);
+    fvi_print_double(high, d->max);
+    if (d->min > -HUGE_VAL && d->max < HUGE_VAL) snprintf(out, 80, "%s .. %s", low, high);
+    else snprintf(out, 80, d->min > -HUGE_VAL ? "at least %s" : "at most %s", d->min > -HUGE_VAL ? low : high);
+    return out;
 }
 
 static fv_status check_item(fv_context *ctx, const fvi_attr_def *d, double v, const char *what)
@@ -166,14 +179,9 @@ static fv_status check_item(fv_context *ctx, const fvi_attr_def *d, double v, co
     bool bounded = d->min != 0 || d->max != 0;
     if (!isnan(v) && (!bounded || (v >= d->min && v <= d->max))) return FV_OK;
     if (isnan(v)) return fvi_fail(ctx, FV_ERROR_CONFIG, "%s: not a number", what);
-    char value[32];
-    fvi_text range = {0};
+    char value[32], range[80];
     fvi_print_double(value, v);
-    add_range(&range, d);
-    char *text = fvi_text_take(&range);
-    fv_status status = fvi_fail(ctx, FV_ERROR_CONFIG, "%s: %s is out of range (%s)", what, value, text ? text : "");
-    fvi_free(text);
-    return status;
+    return fvi_fail(ctx, FV_ERROR_CONFIG, "%s: %s is out of range (%s)", what, value, fvi_attr_range_words(d, range));
 }
 
 static int choice_of(const fvi_attr_def *d, const char *text)

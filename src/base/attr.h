@@ -45,4 +45,9 @@ FV_CHECKED fv_status fvi_attr_check(fv_context *ctx, const fvi_attr_def *table, 
 /* Prints the value of one field as JSON text ("[1,1]"). Owned by the caller. */
 char *fvi_attr_text(const fvi_attr_def *d, const void *s);
 
+/* For messages and documentation. What is wanted, in words: "whole number", "list of 2 numbers", "true or false", "text". */
+const char *fvi_attr_kind_words(const fvi_attr_def *d, char out[48]);
+/* "0 .. 1", "at least 0"; "" when anything goes. Lists: of each item. */
+const char *fvi_attr_range_words(const fvi_attr_def *d, char out[80]);
+
 #endif

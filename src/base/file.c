@@ -21,36 +21,69 @@ enum { WRITER_BUFFER = 64 << 10, READ_STEP = 64 << 10 };
 
 /* ---- system calls with faults ------------------------------------------------------------------------------------ */
 
-static struct { atomic_int write_at, sync_at, rename_at, error; } faults;
+static struct { atomic_int create_at, write_at, sync_at, rename_at, error, hits; atomic_bool lasting; } faults;
 
 void fvi_file_set_faults(fvi_file_faults f)
 {
     atomic_store(&faults.error, f.error);
+    atomic_store(&faults.lasting, f.lasting);
+    atomic_store(&faults.hits, 0);
+    atomic_store(&faults.create_at, f.create_at);
     atomic_store(&faults.write_at, f.write_at);
     atomic_store(&faults.sync_at, f.sync_at);
     atomic_store(&faults.rename_at, f.rename_at);
+}
+
+int fvi_file_fault_hits(void)
+{
+    return atomic_load(&faults.hits);
 }
 
 /* Counts one call; true (with errno set) when it is the one to fail. */
 static bool fault(atomic_int *countdown)
 {
     if (atomic_load_explicit(countdown, memory_order_relaxed) <= 0 || atomic_fetch_sub(countdown, 1) != 1) return false;
+    if (atomic_load(&faults.lasting)) atomic_store(countdown, 1);
+    atomic_fetch_add(&faults.hits, 1);
     errno = atomic_load(&faults.error);
     if (errno == FVI_FAULT_KILL) raise(SIGKILL);
     return true;
 }
 
-/* Writes everything; -1 with errno. */
-static int write_all(int fd, const char *data, size_t bytes)
+/* write(2), which on a disk that gets full takes a part before it fails. */
+static ssize_t write_some(int fd, const char *data, size_t bytes)
 {
-    while (bytes) {
-        ssize_t n = fault(&faults.write_at) ? -1 : write(fd, data, FVI_MIN(bytes, (size_t)1 << 30));
+    if (!fault(&faults.write_at)) return write(fd, data, FVI_MIN(bytes, (size_t)1 << 30));
+    const int error = errno;
+    const ssize_t part = error == ENOSPC && bytes > 1 ? write(fd, data, bytes / 2) : -1;
+    if (part > 0) {
+        atomic_store(&faults.write_at, 1);               /* the rest fails */
+        atomic_fetch_sub(&faults.hits, 1);
+        return part;
+    }
+    errno = error;
+    return -1;
+}
+
+/* Writes everything; -1 with errno. *done: bytes that went out. */
+static int write_all(int fd, const char *data, size_t bytes, size_t *done)
+{
+    *done = 0;
+    while (*done < bytes) {
+        ssize_t n = write_some(fd, data + *done, bytes - *done);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return -1;
-        data += n;
-        bytes -= (size_t)n;
+        *done += (size_t)n;
     }
     return 0;
+}
+
+static int create_file(const char *path, int flags)
+{
+    int fd;
+    do fd = fault(&faults.create_at) ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
 }
 
 static int sync_fd(int fd)
@@ -185,14 +218,26 @@ void fvi_file_unmap(fvi_map *m)
 
 fv_status fvi_append_create(fv_context *ctx, const char *path, int *fd)
 {
-    do *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-    while (*fd < 0 && errno == EINTR);
+    *fd = create_file(path, O_EXCL | O_APPEND);
     return *fd < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", path, strerror(errno)) : FV_OK;
+}
+
+fv_status fvi_append_open(fv_context *ctx, const char *path, int *fd)
+{
+    *fd = create_file(path, O_APPEND);
+    return *fd < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot open %s: %s", path, strerror(errno)) : FV_OK;
 }
 
 fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data, size_t bytes)
 {
-    return write_all(fd, data, bytes) < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(errno)) : FV_OK;
+    size_t done;
+    struct stat info;
+    if (write_all(fd, data, bytes, &done) == 0) return FV_OK;
+    const int error = errno;
+    /* What went out of it is taken back: a record is there as a whole or not at all. */
+    if (done && fstat(fd, &info) == 0 && ftruncate(fd, info.st_size - (off_t)done) < 0)
+        return fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s; its last record is not whole: %s", path, strerror(error), strerror(errno));
+    return fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(error));
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -242,9 +287,7 @@ fv_status fvi_writer_open(fv_context *ctx, const char *path, fvi_writer **out)
         status = fvi_nomem(ctx);
         goto done;
     }
-    do w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    while (w->fd < 0 && errno == EINTR);
-    if (w->fd < 0) {
+    if ((w->fd = create_file(w->temporary, O_TRUNC | O_NOFOLLOW)) < 0) {
         status = fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", w->temporary, strerror(errno));
         goto done;
     }
@@ -261,18 +304,20 @@ done:
 
 static fv_status writer_flush(fvi_writer *w)
 {
-    if (w->status == FV_OK && write_all(w->fd, w->buffer, w->used) < 0) return writer_fail(w, "write");
+    size_t done;
+    if (w->status == FV_OK && write_all(w->fd, w->buffer, w->used, &done) < 0) return writer_fail(w, "write");
     w->used = 0;
     return w->status;
 }
 
 fv_status fvi_writer_write(fvi_writer *w, const void *data, size_t bytes)
 {
+    size_t done;
     if (w->status != FV_OK) return w->status;
     w->synced = false;
     if (bytes > sizeof w->buffer - w->used) {
         FVI_TRY(w->ctx, writer_flush(w));
-        if (bytes >= sizeof w->buffer) return write_all(w->fd, data, bytes) < 0 ? writer_fail(w, "write") : FV_OK;
+        if (bytes >= sizeof w->buffer) return write_all(w->fd, data, bytes, &done) < 0 ? writer_fail(w, "write") : FV_OK;
     }
     if (bytes) memcpy(w->buffer + w->used, data, bytes);
     w->used += bytes;
@@ -332,9 +377,10 @@ fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, si
 
 fv_status fvi_file_put(fv_context *ctx, const char *path, const void *data, size_t bytes)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    size_t done;
+    int fd = create_file(path, O_EXCL);
     if (fd < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", path, strerror(errno));
-    int r = write_all(fd, data, bytes), error = errno;
+    int r = write_all(fd, data, bytes, &done), error = errno;
     if (close(fd) < 0 && r == 0) r = -1, error = errno;
     return r < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(error)) : FV_OK;
 }
@@ -365,7 +411,7 @@ fv_status fvi_make_dirs(fv_context *ctx, const char *path)
         if (*p && *p != '/') continue;
         bool last = !*p;
         *p = 0;
-        if (*copy && mkdir(copy, 0777) < 0) {
+        if (*copy && !fvi_is_dir(copy) && (fault(&faults.create_at) || mkdir(copy, 0777) < 0)) {
             int error = errno;                          /* some file systems say EROFS or EACCES for folders that exist */
             if (!fvi_is_dir(copy))
                 status = fvi_fail(ctx, FV_ERROR_IO, "cannot create the folder %s: %s", copy,

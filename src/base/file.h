@@ -29,8 +29,10 @@ FV_CHECKED fv_status fvi_file_put(fv_context *ctx, const char *path, const void 
 FV_CHECKED fv_status fvi_file_flush_all(fv_context *ctx, const char *path);
 FV_CHECKED fv_status fvi_file_rename(fv_context *ctx, const char *from, const char *to);
 
-/* Files that only grow: each call hands its bytes to the system at once; nothing is synced. *fd is closed with close(). */
+/* Files that only grow: each call hands its bytes to the system at once, all of them or (on failure) none; nothing is synced.
+ * *fd is closed with close(). */
 FV_CHECKED fv_status fvi_append_create(fv_context *ctx, const char *path, int *fd);      /* it must not exist */
+FV_CHECKED fv_status fvi_append_open(fv_context *ctx, const char *path, int *fd);        /* it may exist */
 FV_CHECKED fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data, size_t bytes);
 
 FV_CHECKED fv_status fvi_make_dirs(fv_context *ctx, const char *path);   /* mkdir -p */
@@ -41,10 +43,11 @@ char *fvi_path_dir(const char *path);                       /* "." when none. Ow
 const char *fvi_path_base(const char *path);                /* borrowed: part after the last slash */
 char *fvi_path_absolute(const char *path);                  /* owned by the caller */
 
-/* For tests: the n-th (1-based) write, fsync or rename call from now on fails with `error` (an errno), or kills
- * the process there (FVI_FAULT_KILL). 0 = off. */
+/* For tests: the n-th (1-based) creation of a file or folder, write, fsync or rename from now on fails with `error` (an errno), or
+ * kills the process there (FVI_FAULT_KILL). 0 = off. ENOSPC: half of the write goes out first. `lasting`: all later ones fail too. */
 enum { FVI_FAULT_KILL = -1 };
-typedef struct fvi_file_faults { int write_at, sync_at, rename_at, error; } fvi_file_faults;
+typedef struct fvi_file_faults { int create_at, write_at, sync_at, rename_at, error; bool lasting; } fvi_file_faults;
+int fvi_file_fault_hits(void);                              /* calls that failed so since they were set */
 void fvi_file_set_faults(fvi_file_faults f);
 
 #endif

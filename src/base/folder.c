@@ -50,8 +50,7 @@ fv_status fvi_folder_begin(fv_context *ctx, const char *path, bool replace, fvi_
         status = fvi_fail(ctx, FV_ERROR_IO, "cannot remove %s: %s", out->temporary, strerror(errno));
         goto done;
     }
-    if (mkdir(out->temporary, 0777) < 0)
-        status = fvi_fail(ctx, FV_ERROR_IO, "cannot create the folder %s: %s", out->temporary, strerror(errno));
+    FVI_TRY_DONE(ctx, status, fvi_make_dirs(ctx, out->temporary));
 done:
     fvi_free(dir);
     if (status != FV_OK) {

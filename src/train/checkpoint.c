@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define TRACKED ".num_batches_tracked"
 #define MEAN ".running_mean"
@@ -253,6 +254,8 @@ fv_status fvi_checkpoint_save(fv_context *ctx, fv_session *s, const char *folder
 done:
     fvi_writer_abort(weights);
     fvi_writer_abort(state);
+    /* A first save that failed between the two: weights without any state would be in the way of starting again. */
+    if (status != FV_OK && n.old_state && !fvi_file_exists(n.state) && !fvi_file_exists(n.old_state)) unlink(n.weights);
     names_free(&n);
     return status;
 }

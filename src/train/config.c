@@ -391,19 +391,67 @@ char *fv_config_value(const fv_config *c, const char *key)
     return d ? fvi_attr_text(d, &c->v) : NULL;
 }
 
-const char *fv_config_key(int index, const char **help, char **fallback)
+/* A value to show: the one that is written down, another choice than the default, else the default. */
+static void example_of(const fvi_attr_def *d, const char *fallback, char *out, size_t room)
 {
-    if (index < 0 || index >= fvi_config_key_count()) return NULL;
+    const char *written = fvi_config_example(d);
+    int n = 0;
+    while (d->kind == FVI_ATTR_ENUM && d->names[n]) n++;
+    if (written) snprintf(out, room, "%s", written);
+    else if (d->kind == FVI_ATTR_BOOL) snprintf(out, room, "%s", d->fallback != 0 ? "false" : "true");
+    else if (n) snprintf(out, room, "%s", d->names[((int)d->fallback + 1) % n]);
+    else if (d->fallback_text) snprintf(out, room, "%s", d->fallback_text);
+    else snprintf(out, room, "%s", fallback);
+}
+
+bool fv_config_describe(int index, fv_config_entry *out)
+{
+    if (index < 0 || index >= fvi_config_key_count()) return false;
     const fvi_attr_def *d = &fvi_config_table[index];
-    if (help) *help = d->help;
-    if (fallback) {
-        fvi_values v;
-        memset(&v, 0, sizeof v);
-        fvi_attr_defaults(fvi_config_table, &v);
-        *fallback = fvi_attr_text(d, &v);
-        fvi_attr_clear(fvi_config_table, &v);
+    unsigned flags = fvi_config_key_flags(d);
+    fvi_values v;
+    memset(&v, 0, sizeof v);
+    fvi_attr_defaults(fvi_config_table, &v);
+    char *fallback = fvi_attr_text(d, &v);
+    fvi_attr_clear(fvi_config_table, &v);
+    *out = (fv_config_entry){.name = d->name, .heading = fvi_config_heading(d), .help = d->help ? d->help : "", .aliases = d->aliases,
+                             .group = fvi_config_short_for(d->name), .choices = d->names, .path = flags & FVI_KEY_PATH, .local = flags & FVI_KEY_LOCAL};
+    snprintf(out->fallback, sizeof out->fallback, "%s", fallback ? fallback : "");
+    fvi_free(fallback);
+    fvi_attr_kind_words(d, out->kind);
+    if (flags & FVI_KEY_LIST) snprintf(out->kind, sizeof out->kind, "text, or a list");
+    fvi_attr_range_words(d, out->range);
+    example_of(d, out->fallback, out->example, sizeof out->example);
+    return true;
+}
+
+int fv_config_find(const char *name)
+{
+    const char *shorthand = fvi_config_short(name);
+    return row_of(shorthand ? shorthand : name);
+}
+
+char *fv_config_variants(fv_context *ctx, const char *path)
+{
+    fvi_arena arena = {0};
+    fvi_text t = {0};
+    fvi_json *root = NULL;
+    char *text = NULL;
+    size_t bytes;
+    fv_status status = fvi_file_read(ctx, path, 16 << 20, &text, &bytes);
+    if (status == FV_OK) status = fvi_json_parse(ctx, &arena, path, text, bytes, true, &root);
+    const fvi_json *variants = status == FV_OK && root->kind == FVI_JSON_OBJECT ? fvi_json_get(root, "variants") : NULL;
+    fvi_text_raw(&t, "", 0);
+    for (const fvi_json *v = variants && variants->kind == FVI_JSON_OBJECT ? variants->child : NULL; v; v = v->next)
+        fvi_text_add(&t, "%s%s", t.length ? "\n" : "", v->key);
+    char *names = fvi_text_take(&t);
+    if (status != FV_OK) {
+        fvi_free(names);
+        names = NULL;
     }
-    return d->name;
+    fvi_arena_free(&arena);
+    fvi_free(text);
+    return names;
 }
 
 char *fvi_config_difference(const fv_config *a, const fv_config *b)

@@ -36,6 +36,12 @@ enum { FVI_KEY_PATH = 1,                 /* a relative path is taken from the pl
        FVI_KEY_LOCAL = 2,                /* of the machine or the place, not of the run: may differ on resume */
        FVI_KEY_LIST = 4 };               /* text key that takes a JSON array: joined by commas */
 unsigned fvi_config_key_flags(const fvi_attr_def *d);
+/* The key that a group's plain value sets (data.root for "data"), and the other way round; NULL: none. */
+const char *fvi_config_short(const char *group);
+const char *fvi_config_short_for(const char *key);
+/* Heading that the key stands under in the reference, and a value to show. */
+const char *fvi_config_heading(const fvi_attr_def *d);
+const char *fvi_config_example(const fvi_attr_def *d);        /* NULL: none is written down, the default shows it */
 /* Keys of other releases of Fovea: NULL, or why this one does not take it. */
 const char *fvi_config_not_yet(const char *key);
 bool fvi_config_ignored(const char *key);            /* accepted with a note, means nothing here */

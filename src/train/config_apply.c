@@ -55,11 +55,26 @@ static bool is_group(const char *key)
 }
 
 /* What a plain value on a group sets: data=DIR, early_stop=5. */
-static const char *group_short(const char *key)
+static const struct { const char *group, *key; } shorts[] = {
+    {"data", "data.root"},
+    {"augment.random_resized_crop", "augment.random_resized_crop.p"},
+    {"augment.color_jitter", "augment.color_jitter.p"},
+    {"loss", "loss.name"},
+    {"early_stop", "early_stop.patience"},
+};
+
+const char *fvi_config_short(const char *group)
 {
-    if (!strcmp(key, "augment.random_resized_crop")) return "augment.random_resized_crop.p";
-    if (!strcmp(key, "augment.color_jitter")) return "augment.color_jitter.p";
-    return !strcmp(key, "data") ? "data.root" : !strcmp(key, "early_stop") ? "early_stop.patience" : !strcmp(key, "loss") ? "loss.name" : NULL;
+    for (int i = 0; i < FVI_COUNT(shorts); i++)
+        if (!strcmp(shorts[i].group, group)) return shorts[i].key;
+    return NULL;
+}
+
+const char *fvi_config_short_for(const char *key)
+{
+    for (int i = 0; i < FVI_COUNT(shorts); i++)
+        if (!strcmp(shorts[i].key, key)) return shorts[i].group;
+    return NULL;
 }
 
 static fv_status check_one(const layer *l, int line, const fvi_attr_def *d)
@@ -103,15 +118,14 @@ static fv_status set_text(const layer *l, int line, const char *given, const fvi
     return c->spelled[row] ? FV_OK : fvi_nomem(c->ctx);
 }
 
-static const char *kind_words(const fvi_attr_def *d)
+/* "a whole number", "true or false". */
+static const char *wanted(const fvi_attr_def *d, char out[64])
 {
-    switch (d->kind) {
-    case FVI_ATTR_BOOL: return "true or false";
-    case FVI_ATTR_INT: return "a whole number";
-    case FVI_ATTR_FLOAT: return d->count == 3 ? "a list of 3 numbers" : d->count == 2 ? "a list of 2 numbers" : "a number";
-    case FVI_ATTR_DIMS: return "a list of whole numbers";
-    default: return "text";
-    }
+    char words[48];
+    fvi_attr_kind_words(d, words);
+    bool article = d->kind != FVI_ATTR_BOOL && d->kind != FVI_ATTR_ENUM && d->kind != FVI_ATTR_STRING;
+    snprintf(out, 64, "%s%s", article ? "a " : "", words);
+    return out;
 }
 
 static bool number_text(const fvi_json *v, fvi_text *t)
@@ -151,11 +165,11 @@ static bool value_text(const fvi_attr_def *d, const fvi_json *v, fvi_text *t)
 
 static fv_status set_json(const layer *l, const char *given, const fvi_attr_def *d, const fvi_json *v)
 {
-    char what[WHAT];
+    char what[WHAT], words[64];
     fvi_text t = {0};
     if (!value_text(d, v, &t)) {
         fvi_text_free(&t);
-        return fvi_fail(l->c->ctx, FV_ERROR_CONFIG, "%s: wrong type, %s is wanted", what_of(l, v->line, given, what), kind_words(d));
+        return fvi_fail(l->c->ctx, FV_ERROR_CONFIG, "%s: wrong type, %s is wanted", what_of(l, v->line, given, what), wanted(d, words));
     }
     fvi_text_raw(&t, "", 0);
     char *text = fvi_text_take(&t);
@@ -239,7 +253,7 @@ static fv_status apply_group(const layer *l, const char *key, const fvi_json *v)
     char what[WHAT];
     if (v->kind == FVI_JSON_OBJECT) return apply_members(l, key, v);
     if (v->kind == FVI_JSON_NULL) return reset_group(l, key, v);
-    const char *name = group_short(key);
+    const char *name = fvi_config_short(key);
     if (!name) return fvi_fail(l->c->ctx, FV_ERROR_CONFIG, "%s: wrong type, an object is wanted", what_of(l, v->line, key, what));
     return set_json(l, name, fvi_attr_find(fvi_config_table, name), v);
 }
@@ -300,7 +314,7 @@ fv_status fvi_config_apply_text(fv_config *c, const char *key, const char *text)
     fv_status status = FV_OK;
     fvi_arena arena = {0};
     bool argument = !strncmp(key, "model_args.", 11), group = is_group(key);
-    const fvi_attr_def *d = fvi_attr_find(fvi_config_table, group && group_short(key) ? group_short(key) : key);
+    const fvi_attr_def *d = fvi_attr_find(fvi_config_table, group && fvi_config_short(key) ? fvi_config_short(key) : key);
     fvi_json plain = {.kind = FVI_JSON_STRING, .string = text}, *v = &plain;
     if (looks_like_json(text, argument || !d)) {
         fvi_json *parsed;

@@ -25,7 +25,8 @@ static const char *const losses[] = {"cross_entropy", NULL};
 #define ENUM(key, field, list, ...) {.name = key, .kind = FVI_ATTR_ENUM, AT(field), .names = list, __VA_ARGS__}
 #define BOOL(key, field, ...) {.name = key, .kind = FVI_ATTR_BOOL, AT(field), __VA_ARGS__}
 
-/* Keys of one group stand together: the resolved configuration is written in this order. */
+/* Keys of one group stand together: the resolved configuration is written in this order. Keys, kinds, choices, ranges, defaults, aliases and
+ * meanings are read off this table everywhere: errors, `fovea help train`, the manual page, shell completion, docs/configuration.md. */
 const fvi_attr_def fvi_config_table[] = {
     ENUM("task", task, tasks, .help = "what is learned"),
     TEXT("model", model, .help = "name of a model; `fovea help summary` lists them", .fallback_text = "resnet18", .aliases = "arch"),
@@ -43,7 +44,7 @@ const fvi_attr_def fvi_config_table[] = {
     INT("data.split.fold", fold, .min = 0, .max = 999, .help = "which part validates, from 0"),
     BOOL("data.split.keep_duplicates_together", keep_duplicates, .fallback = 1, .help = "identical files are never divided among the sets"),
     ENUM("data.on_bad_file", on_bad_file, bad_policies, .help = "pictures that cannot be read: fail names it and stops; skip counts and lists it"),
-    ENUM("data.labels", data_labels, cifar_labels, .help = "CIFAR-100"),
+    ENUM("data.labels", data_labels, cifar_labels, .help = "CIFAR-100: its 100 classes or its 20 coarse ones"),
     ENUM("data.alpha", alpha, alphas, .help = "transparent pixels: their stored colour, or laid over white, black, grey"),
     BOOL("data.exif_orientation", exif_orientation, .fallback = 1, .help = "turn pictures as their EXIF tag says"),
     BOOL("data.jpeg_scale", jpeg_scale, .help = "decode JPEG no larger than needed, by smaller DCTs: faster, slightly other pixels"),
@@ -86,10 +87,10 @@ const fvi_attr_def fvi_config_table[] = {
     INT("epochs", epochs, .min = 0, .max = 1e9, .aliases = "max_epochs", .help = "passes over the data; 0: by max_steps (30 when neither is given)"),
     ENUM("optimizer", optimizer, optimizers, .fallback = 2, .aliases = "opt", .help = "sgd, adam, adamw"),
     FLOAT("learning_rate", learning_rate, .fallback = 1e-3, .min = 0, .max = 1e6, .aliases = "lr lr0", .help = "peak of the schedule"),
-    FLOAT("betas", betas, .count = 2, .fallback = 0.9, .min = 0, .max = 0.9999999, .fallback_text = "0.9,0.999", .help = "adam, adamw"),
-    FLOAT("momentum", momentum, .fallback = 0.9, .min = 0, .max = 0.9999999, .help = "sgd"),
-    BOOL("nesterov", nesterov, .help = "sgd"),
-    FLOAT("eps", eps, .fallback = 1e-8, .min = 1e-300, .max = 1, .help = "adam, adamw"),
+    FLOAT("betas", betas, .count = 2, .fallback = 0.9, .min = 0, .max = 0.9999999, .fallback_text = "0.9,0.999", .help = "adam, adamw: decay of the means of gradient and squared gradient"),
+    FLOAT("momentum", momentum, .fallback = 0.9, .min = 0, .max = 0.9999999, .help = "sgd: share of the last step that is kept"),
+    BOOL("nesterov", nesterov, .help = "sgd: Nesterov's form of momentum"),
+    FLOAT("eps", eps, .fallback = 1e-8, .min = 1e-300, .max = 1, .help = "adam, adamw: added to the root of the mean square"),
     FLOAT("weight_decay", weight_decay, .fallback = 0.01, .min = 0, .max = 1e6, .aliases = "wd", .help = "of weights only: biases and norms are exempt by role"),
     FLOAT("max_grad_norm", max_grad_norm, .min = 0, .max = 1e30, .aliases = "grad_clip clip_grad", .help = "clip the gradient's norm; 0: off"),
     ENUM("scheduler", scheduler, schedulers, .aliases = "lr_scheduler", .help = "a function of the number of updates"),
@@ -100,7 +101,7 @@ const fvi_attr_def fvi_config_table[] = {
     FLOAT("final_lr_ratio", final_lr_ratio, .min = 0, .max = 1, .aliases = "lrf", .help = "the same as a share of the peak"),
     INT("lr_decay_iters", lr_decay_iters, .min = 0, .max = 1e15, .help = "update at which cosine reaches min_lr; 0: the last"),
     {.name = "milestones", .kind = FVI_ATTR_DIMS, AT(milestones), .min = 0, .max = 1e15, .help = "updates at which multi_step multiplies by gamma"},
-    FLOAT("gamma", gamma, .fallback = 0.1, .min = 0, .max = 1e6, .help = "multi_step"),
+    FLOAT("gamma", gamma, .fallback = 0.1, .min = 0, .max = 1e6, .help = "multi_step: factor at each milestone"),
     ENUM("loss.name", loss_name, losses, .help = "the loss"),
     FLOAT("loss.label_smoothing", label_smoothing, .min = 0, .max = 1, .aliases = "label_smoothing smoothing", .help = "share given to all classes alike"),
     TEXT("loss.class_weights", class_weights, .help = "a number for each class"),
@@ -147,6 +148,85 @@ unsigned fvi_config_key_flags(const fvi_attr_def *d)
     for (int i = 0; i < FVI_COUNT(rows); i++)
         if (!strcmp(rows[i].name, d->name)) return rows[i].flags;
     return 0;
+}
+
+const char *fvi_config_heading(const fvi_attr_def *d)
+{
+    /* From this key on, in the order of the table. */
+    static const struct { const char *first, *heading; } rows[] = {
+        {"task", "Model"},
+        {"data.root", "Data"},
+        {"image_size", "From picture to numbers"},
+        {"device", "The machine"},
+        {"seed", "Length and batches"},
+        {"optimizer", "Optimizer"},
+        {"scheduler", "Learning rate over time"},
+        {"loss.name", "Loss, averages, freezing"},
+        {"validate_every", "Validation, saving, stopping"},
+        {"kernel_table", "Places"},
+    };
+    const char *heading = rows[0].heading;
+    for (const fvi_attr_def *at = fvi_config_table; at <= d; at++)
+        for (int i = 0; i < FVI_COUNT(rows); i++)
+            if (!strcmp(rows[i].first, at->name)) heading = rows[i].heading;
+    return heading;
+}
+
+const char *fvi_config_example(const fvi_attr_def *d)
+{
+    /* Where the default says little: it is off, empty or automatic. */
+    static const struct { const char *name, *value; } rows[] = {
+        {"task", "classify"},
+        {"data.root", "pictures"},
+        {"data.train", "lists/train.csv"},
+        {"data.val", "lists/val.csv"},
+        {"data.test", "lists/test.csv"},
+        {"data.images", "pictures"},
+        {"data.split.test", "0.1"},
+        {"data.split.seed", "1"},
+        {"data.split.folds", "5"},
+        {"data.split.fold", "0"},
+        {"data.cache_mb", "2000"},
+        {"data.workers", "2"},
+        {"image_size", "224"},
+        {"normalize.mean", "0.485,0.456,0.406"},
+        {"normalize.std", "0.229,0.224,0.225"},
+        {"augment.random_crop", "0.5"},
+        {"augment.random_resized_crop.p", "1"},
+        {"augment.pad_crop", "4"},
+        {"augment.horizontal_flip", "0.5"},
+        {"augment.vertical_flip", "0.5"},
+        {"augment.color_jitter.p", "0.8"},
+        {"threads", "2"},
+        {"seed", "1"},
+        {"gradient_accumulation_steps", "4"},
+        {"max_steps", "5000"},
+        {"epochs", "30"},
+        {"max_grad_norm", "1"},
+        {"warmup_iters", "500"},
+        {"warmup_epochs", "1"},
+        {"max_learning_rate", "0.001"},
+        {"min_lr", "1e-6"},
+        {"final_lr_ratio", "0.01"},
+        {"lr_decay_iters", "5000"},
+        {"milestones", "3000,4500"},
+        {"loss.label_smoothing", "0.1"},
+        {"loss.class_weights", "1,2.5"},
+        {"ema_decay", "0.999"},
+        {"freeze", "all_but_head"},
+        {"validate_every", "100"},
+        {"save_every", "100"},
+        {"early_stop.patience", "5"},
+        {"early_stop.min_delta", "0.001"},
+        {"kernel_table", "table.json"},
+        {"run", "runs/mine"},
+        {"run_root", "/data/runs"},
+        {"checkpoint_dir", "/data/checkpoints"},
+        {"tensorboard_dir", "/data/boards"},
+    };
+    for (int i = 0; i < FVI_COUNT(rows); i++)
+        if (!strcmp(rows[i].name, d->name)) return rows[i].value;
+    return NULL;
 }
 
 const char *fvi_config_not_yet(const char *key)

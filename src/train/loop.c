@@ -314,6 +314,15 @@ static fv_status begin(fv_trainer *t)
     return FV_OK;
 }
 
+/* A full or broken disk: what was saved is untouched, and how to go on. */
+static void tell_what_is_safe(fv_trainer *t)
+{
+    char *path = fvi_path_join(t->run.checkpoints, "latest.safetensors");
+    if (path && fvi_file_exists(path))
+        fvi_log(t->ctx, FV_LOG_WARN, "what was saved is whole; when the cause is mended, go on with: fovea train %s", t->run.path);
+    fvi_free(path);
+}
+
 fv_status fv_trainer_run(fv_trainer *t)
 {
     if (t->position.finished && t->resumed) {
@@ -325,6 +334,7 @@ fv_status fv_trainer_run(fv_trainer *t)
     fvi_trainer_tell(t, FV_TRAIN_START);
     if (t->dry) return dry_run(t);
     fv_status status = fvi_trainer_loop(t);
+    if (status == FV_ERROR_IO) tell_what_is_safe(t);
     if (status == FV_OK) status = fvi_outputs_end(t);
     if (status == FV_OK) fvi_trainer_tell(t, FV_TRAIN_END);
     return status;

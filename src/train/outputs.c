@@ -9,6 +9,7 @@
 #include "report/record.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { CELL = 96, COLUMNS = 4, THUMBNAIL = 192, GAP = 4 };
 

@@ -8,8 +8,8 @@
 #include "cpu/dnnl_shim.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -67,11 +67,10 @@ static fv_status lock_run(fvi_run *r)
     char *path = fvi_path_join(r->path, ".lock");
     fv_status status = FV_OK;
     if (!path) return fvi_nomem(r->ctx);
-    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (r->lock < 0)
-        status = fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
-    else if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
+    FVI_TRY_DONE(r->ctx, status, fvi_append_open(r->ctx, path, &r->lock));
+    if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
         status = fvi_fail(r->ctx, FV_ERROR_CONFIG, "another process is training %s; wait for it, or use --new", r->path);
+done:
     fvi_free(path);
     return status;
 }
@@ -111,7 +110,7 @@ static fv_status find_table(fvi_run *r, const fv_config *c)
 fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, fv_run_mode mode, bool dry, fvi_run *out)
 {
     fv_status status = FV_OK;
-    *out = (fvi_run){.ctx = ctx, .lock = -1};
+    *out = (fvi_run){.ctx = ctx, .lock = -1, .metrics = -1};
     out->path = folder ? fvi_path_absolute(folder) : run_path(c);
     if (!out->path) return fvi_nomem(ctx);
     out->exists = is_run(out->path);
@@ -260,7 +259,7 @@ static fv_status open_metrics(fvi_run *r, int64_t step)
         goto done;
     }
     FVI_TRY_DONE(r->ctx, status, fvi_file_write(r->ctx, path, kept, strlen(kept)));
-    if (!(r->metrics = fopen(path, "ae"))) status = fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
+    FVI_TRY_DONE(r->ctx, status, fvi_append_open(r->ctx, path, &r->metrics));
 done:
     fvi_free(text);
     fvi_free(kept);
@@ -272,14 +271,14 @@ done:
 static fv_status note_segment(fvi_run *r, const fv_config *c, int64_t step)
 {
     char *path = fvi_path_join(r->path, "command.txt");
-    if (!path) return fvi_nomem(r->ctx);
-    FILE *f = fopen(path, "ae");
-    fv_status status = f ? FV_OK : fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
-    if (f) {
-        fprintf(f, "step %lld: %s%s%s%s%s\n", (long long)step, c->path ? c->path : "", c->path && *c->command ? " " : "", c->command,
-                r->changed ? "   changed: " : "", r->changed ? r->changes : "");
-        if (fclose(f) != 0) status = fvi_fail(r->ctx, FV_ERROR_IO, "%s: %s", path, strerror(errno));
-    }
+    fvi_text line = {0};
+    int fd = -1;
+    fvi_text_add(&line, "step %lld: %s%s%s%s%s\n", (long long)step, c->path ? c->path : "", c->path && *c->command ? " " : "", c->command,
+                 r->changed ? "   changed: " : "", r->changed ? r->changes : "");
+    fv_status status = path && !line.failed ? fvi_append_open(r->ctx, path, &fd) : fvi_nomem(r->ctx);
+    if (status == FV_OK) status = fvi_append(r->ctx, fd, path, line.data, line.length);
+    if (fd >= 0) close(fd);
+    fvi_text_free(&line);
     fvi_free(path);
     return status;
 }
@@ -302,36 +301,46 @@ fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, i
     return FV_OK;
 }
 
-static void cell(FILE *f, double v)
+static void cell(fvi_text *row, double v)
 {
-    if (isnan(v))
-        fputc(',', f);
-    else
-        fprintf(f, ",%.9g", v);
+    if (isnan(v)) fvi_text_raw(row, ",", 1);
+    else fvi_text_add(row, ",%.9g", v);
 }
 
 fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m)
 {
     const double cells[] = {m->epoch, m->rate, m->loss, m->norm};
-    if (!r->metrics) return FV_OK;
-    fprintf(r->metrics, "%lld", (long long)m->step);
-    for (int i = 0; i < FVI_COUNT(cells); i++) cell(r->metrics, cells[i]);
-    for (int i = 0; i < FVI_METRICS; i++) cell(r->metrics, m->val ? m->val[i] : (double)NAN);
-    if (fputc('\n', r->metrics) == EOF || ferror(r->metrics))
-        return fvi_fail(r->ctx, FV_ERROR_IO, "%s/metrics.csv: %s", r->path, strerror(errno));
-    return FV_OK;
+    if (r->metrics < 0) return FV_OK;
+    fvi_text_add(&r->rows, "%lld", (long long)m->step);
+    for (int i = 0; i < FVI_COUNT(cells); i++) cell(&r->rows, cells[i]);
+    for (int i = 0; i < FVI_METRICS; i++) cell(&r->rows, m->val ? m->val[i] : (double)NAN);
+    fvi_text_raw(&r->rows, "\n", 1);
+    if (r->rows.failed) return fvi_nomem(r->ctx);
+    return r->rows.length < 4096 ? FV_OK : fvi_run_flush(r);
 }
 
 fv_status fvi_run_flush(fvi_run *r)
 {
-    if (r->metrics && fflush(r->metrics) != 0) return fvi_fail(r->ctx, FV_ERROR_IO, "%s/metrics.csv: %s", r->path, strerror(errno));
-    return FV_OK;
+    char *path = r->rows.length ? fvi_path_join(r->path, "metrics.csv") : NULL;
+    if (!r->rows.length) return FV_OK;
+    fv_status status = path ? fvi_append(r->ctx, r->metrics, path, r->rows.data, r->rows.length) : fvi_nomem(r->ctx);
+    r->rows.length = 0;
+    fvi_free(path);
+    return status;
 }
 
+/* Rows that wait are written as far as that is possible: those beyond the last checkpoint come again when the run goes on. */
 void fvi_run_close(fvi_run *r)
 {
-    if (r->metrics) fclose(r->metrics);
-    if (r->ctx && r->lock >= 0) close(r->lock);
+    const bool opened = r->ctx != NULL;
+    r->ctx = NULL;                                       /* the error that ended the run stays the last one */
+    if (opened && r->metrics >= 0) {
+        fv_status ignored = fvi_run_flush(r);
+        (void)ignored;
+        close(r->metrics);
+    }
+    if (opened && r->lock >= 0) close(r->lock);
+    fvi_text_free(&r->rows);
     fvi_free(r->path);
     fvi_free(r->checkpoints);
     fvi_free(r->changes);

@@ -7,8 +7,6 @@
 #include "train/checkpoint.h"
 #include "train/config.h"
 
-#include <stdio.h>
-
 typedef struct fvi_run {
     fv_context *ctx;
     char *path, *checkpoints;            /* absolute */
@@ -17,7 +15,8 @@ typedef struct fvi_run {
     char *changes;                       /* which, in words */
     char *table;                         /* text of the kernel table in use; NULL: the shipped heuristics */
     char *table_path;                    /* where it is read from */
-    FILE *metrics;
+    int metrics;                         /* descriptor of metrics.csv; -1: none */
+    fvi_text rows;                       /* that are not written yet */
     int lock;                            /* descriptor of RUN/.lock, held while the run is trained; -1: none */
 } fvi_run;
 

@@ -6,6 +6,7 @@
 #include "models/model.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- options to configuration ---------------------------------------------------------------------------------------- */

@@ -13,6 +13,8 @@ static void parameter_counts(void)
         {"resnet18", NULL, 200, 11279112, 62}, {"resnet34", NULL, 200, 21387272, 110}, {"resnet50", NULL, 200, 23917832, 161},
         {"resnet18", NULL, 5, 11179077, 62}, {"resnet18", "{\"stem\": \"cifar\"}", 10, 11173962, 62},
         {"resnet34", "{\"stem\": \"cifar\"}", 10, 21282122, 110}, {"resnet50", "{\"stem\": \"cifar\"}", 10, 23520842, 161},
+        {"resnet20", NULL, 10, 272474, 65}, {"resnet32", NULL, 10, 466906, 101}, {"resnet56", NULL, 10, 855770, 173},
+        {"resnet20", "{\"width\": 8}", 10, 68786, 65},
     };
     fv_context *ctx = fv_context_create();
     for (int i = 0; i < FVI_COUNT(cases); i++) {

@@ -535,10 +535,10 @@ static void full_disk(void)
     int failures = 0;
     for (int kind = 0; kind < 3; kind++)
         for (int nth = 1; nth < 200; nth++) {
-            const fvi_file_faults faults = {kind == 0 ? nth : 0, kind == 1 ? nth : 0, kind == 2 ? nth : 0, ENOSPC};
+            const fvi_file_faults faults = {.write_at = kind == 0 ? nth : 0, .sync_at = kind == 1 ? nth : 0, .rename_at = kind == 2 ? nth : 0, .error = ENOSPC};
             fvi_file_set_faults(faults);
             const fv_status status = fv_function_export_onnx(o.f, &x, 1, "onnx_disk.onnx", &(fv_onnx_options){.opset = 13}, NULL);
-            fvi_file_set_faults((fvi_file_faults){0, 0, 0, 0});
+            fvi_file_set_faults((fvi_file_faults){0});
             const bool look = onnx_look(o.ctx, "onnx_disk.onnx", &seen);
             const int64_t opset = seen.opset;
             onnx_forget(&seen);

@@ -241,19 +241,49 @@ static void mistakes_on_the_command_line(void)
     fv_context_destroy(ctx);
 }
 
+/* Each key has a meaning, a heading and an example that may be written as it stands. */
 static void every_key_is_described(void)
 {
-    const char *name, *help;
-    char *fallback;
+    fv_config_entry e;
+    fv_context *ctx = fv_context_create();
+    fvi_values v;
     int n = 0;
-    for (; (name = fv_config_key(n, &help, &fallback)); n++) {
-        CHECK_MSG(help && *help, "%s has no help", name);
-        CHECK_MSG(fallback != NULL, "%s has no default", name);
-        fv_text_free(fallback);
+    memset(&v, 0, sizeof v);
+    fvi_attr_defaults(fvi_config_table, &v);
+    for (; fv_config_describe(n, &e); n++) {
+        const fvi_attr_def *d = &fvi_config_table[n];
+        CHECK_MSG(*e.help && *e.heading && *e.kind && *e.fallback, "%s: what does it mean, and what is its default?", e.name);
+        CHECK_MSG(*e.example && strcmp(e.example, "0") && strcmp(e.example, "null") ? true : !strcmp(e.name, "data.split.fold"),
+                  "%s: an example is wanted in fvi_config_example (config_keys.c)", e.name);
+        CHECK_MSG(fvi_attr_parse(ctx, d, &v, e.example, e.name) == FV_OK, "%s=%s: %s", e.name, e.example, fv_error_message(ctx));
+        CHECK_EQ(fv_config_find(e.name), n);
+        CHECK(strlen(e.fallback) < sizeof e.fallback - 1 && strlen(e.example) < sizeof e.example - 1);
     }
     CHECK(n > 40);
-    CHECK(fv_config_key(-1, NULL, NULL) == NULL);
+    CHECK(!fv_config_describe(-1, &e));
+    CHECK_EQ(fv_config_find("lr"), fv_config_find("learning_rate"));
+    CHECK_EQ(fv_config_find("data"), fv_config_find("data.root"));
+    CHECK_EQ(fv_config_find("nowhere"), -1);
+    fvi_attr_clear(fvi_config_table, &v);
+    fv_context_destroy(ctx);
+}
+
+static void variants_of_a_file(void)
+{
+    fv_context *ctx = fv_context_create();
+    CHECK(put("c.json", base));
+    char *names = fv_config_variants(ctx, "c.json");
+    CHECK_STR(names, "big\nslow");
+    fv_text_free(names);
+    CHECK(put("c.json", "{}"));
+    names = fv_config_variants(ctx, "c.json");
+    CHECK_STR(names, "");
+    fv_text_free(names);
+    CHECK(put("c.json", "{"));
+    CHECK(fv_config_variants(ctx, "c.json") == NULL);
+    CHECK(fv_config_variants(ctx, "absent.json") == NULL);
+    fv_context_destroy(ctx);
 }
 
 TEST_MAIN(CASE(file_values), CASE(order_of_layers), CASE(command_line_forms), CASE(resolved_form_reads_back), CASE(well_known_example),
-          CASE(mistakes_in_files), CASE(mistakes_on_the_command_line), CASE(every_key_is_described))
+          CASE(mistakes_in_files), CASE(mistakes_on_the_command_line), CASE(every_key_is_described), CASE(variants_of_a_file))

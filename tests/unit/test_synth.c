@@ -452,7 +452,7 @@ static void disk_full(void)
     o.seed = 1;
     for (int kind = 0; kind < 3; kind++)
         for (int n = 1;; n++) {
-            fvi_file_set_faults((fvi_file_faults){kind == 0 ? n : 0, kind == 1 ? n : 0, kind == 2 ? n : 0, ENOSPC});
+            fvi_file_set_faults((fvi_file_faults){.write_at = kind == 0 ? n : 0, .sync_at = kind == 1 ? n : 0, .rename_at = kind == 2 ? n : 0, .error = ENOSPC});
             const fv_status status = fv_synth_planes(ctx, target, &o, true, NULL, NULL, NULL);
             fvi_file_set_faults((fvi_file_faults){0});
             CHECK_EQ(entries(folder), 1);

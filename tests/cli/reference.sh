@@ -1,0 +1,144 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What the program says about itself: docs/configuration.md is its reference, help explains commands and keys, the manual page
+# has no fault that a checker finds, bash completion offers commands, keys, choices, models, variants and paths. The program
+# is $FOVEA.
+set -eu
+source=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+fail() { echo "$*"; failed=1; }
+
+# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
+expect() {
+    name=$1 code=$2 text=$3
+    shift 3
+    got=0
+    "$FOVEA" "$@" > "$work/output" 2>&1 || got=$?
+    if [ $got = "$code" ] && { [ -z "$text" ] || grep -qF -- "$text" "$work/output"; }; then
+        echo "$name: ok"
+    else
+        fail "$name: FAILED, exit code $got (expected $code), without: $text"
+        cat "$work/output"
+    fi
+}
+
+# ---- the reference
+"$FOVEA" config --reference > "$work/configuration.md"
+if cmp -s "$work/configuration.md" "$source/docs/configuration.md"; then
+    echo "reference: ok"
+else
+    fail "reference: FAILED, docs/configuration.md is not what the program prints: fovea config --reference -o docs/configuration.md"
+    diff "$source/docs/configuration.md" "$work/configuration.md" | head -20 || true
+fi
+expect reference_file 0 "" config --reference -o "$work/again.md"
+cmp "$work/again.md" "$work/configuration.md" || fail "reference_file: FAILED"
+expect reference_json 0 '"name": "learning_rate", "heading": "Optimizer"' config --reference --json
+expect reference_alone 2 "stands alone" config --reference batch_size=3
+expect reference_no_folder 3 "none/x.md" config --reference -o "$work/none/x.md"
+if command -v python3 > /dev/null; then
+    "$FOVEA" config --reference --json | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert len(r["keys"]) > 60 and r["models"], r
+for k in r["keys"]: assert k["help"] and k["example"] and k["heading"], k
+' || fail "reference_json: FAILED, not the JSON that it should be"
+fi
+# A full disk leaves the old file and nothing beside it.
+if [ -e /dev/full ]; then
+    got=0
+    "$FOVEA" config --reference > /dev/full 2> "$work/err" || got=$?
+    [ $got = 1 ] && grep -q "cannot write the output" "$work/err" || fail "full: FAILED, exit code $got"
+fi
+
+# ---- help
+for command in $("$FOVEA" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+    expect "help_$command" 0 "fovea $command" help "$command"
+    expect "flag_$command" 0 "fovea $command" "$command" --help
+done
+expect help_key 0 "also      lr lr0" help learning_rate
+expect help_alias 0 "learning_rate=" help lr
+expect help_choices 0 "sgd adam adamw" help optimizer
+expect help_keys 0 "max_grad_norm" help train
+expect help_nothing 2 'there is no command and no key "nothing"' help nothing
+expect help_setting 2 "bash, zsh or fish" help completion=csh
+expect help_unknown 2 "is no setting of this command" help complete=bash
+
+# ---- the manual page
+expect manual 0 "" help --man -o "$work/fovea.1"
+for part in NAME SYNOPSIS "EXIT STATUS" "CONFIGURATION KEYS" "fovea train" gradient_accumulation_steps; do
+    sed 's/\\-/-/g' "$work/fovea.1" | grep -qF -- "$part" || fail "manual: FAILED, no $part"
+done
+if command -v mandoc > /dev/null; then
+    mandoc -T lint -W warning "$work/fovea.1" > "$work/lint" 2>&1 || { fail "mandoc: FAILED"; cat "$work/lint"; }
+elif command -v groff > /dev/null; then
+    groff -man -Tutf8 -ww -z "$work/fovea.1" > "$work/lint" 2>&1
+    [ ! -s "$work/lint" ] || { fail "groff: FAILED"; cat "$work/lint"; }
+else
+    echo "manual: SKIPPED, neither mandoc nor groff is there to check it"
+fi
+
+# ---- completion
+mkdir -p "$work/configs/deep" "$work/empty folder"
+cat > "$work/configs/a.json" << 'END'
+{"model": "resnet18", // a comment
+ "variants": {"nano": {}, "teacher": {}}}
+END
+if command -v bash > /dev/null; then
+    "$FOVEA" help completion=bash > "$work/fovea.bash"
+    bash -n "$work/fovea.bash" || fail "bash: FAILED, the script is no bash"
+    ln -sf "$FOVEA" "$work/fovea"
+    # completes NAME LINE WANTED...: pressing TAB at the end of LINE offers all WANTED; !WORD: does not offer it.
+    completes() {
+        name=$1 line=$2
+        shift 2
+        (cd "$work" && PATH="$work:$PATH" bash -c '
+            source ./fovea.bash
+            COMP_LINE=$1 COMP_POINT=${#1}
+            _fovea
+            printf "%s\n" "${COMPREPLY[@]}"' bash "$line") > "$work/offered" 2> "$work/err"
+        for word in "$@"; do
+            case $word in
+            !*) ! grep -qxF -- "${word#!}" "$work/offered" || fail "complete $name: FAILED, it offers ${word#!}" ;;
+            *) grep -qxF -- "$word" "$work/offered" || { fail "complete $name: FAILED, no $word in:"; cat "$work/offered" "$work/err"; } ;;
+            esac
+        done
+        echo "complete $name: done"
+    }
+    completes command "fovea tr" train '!tune'
+    completes commands "fovea " train eval config help synth
+    completes key "fovea train optim" optimizer= '!opt='
+    completes group "fovea train dat" data= data.root= data.split.val=
+    completes choice "fovea train scheduler=" cosine warmup_cosine constant
+    completes choice_part "fovea train configs/a.json scheduler=warm" warmup_cosine '!cosine'
+    completes alias "fovea train opt=ad" adam adamw '!sgd'
+    completes long "fovea train --optimizer=s" sgd
+    completes bool "fovea train enable_amp=" true false
+    completes model "fovea summary res" resnet18 resnet50
+    completes model_key "fovea train model=resnet" resnet18
+    completes flag "fovea train --d" --dry-run
+    completes flags "fovea eval runs/a --" --json --quiet
+    completes own "fovea export runs/a op" opset= '!optimizerx='
+    completes own_choice "fovea bench resnet18 train dtype=" f32 bf16
+    completes second "fovea bench resnet18 " train infer
+    completes literal "fovea data " check
+    completes table "fovea synth planes per" per_class=
+    completes variant "fovea train configs/a.json +" +nano +teacher
+    completes variant_part "fovea train configs/a.json +te" +teacher '!+nano'
+    completes file "fovea train conf" configs
+    completes file_deep "fovea train configs/" configs/a.json configs/deep
+    completes path_value "fovea train data=conf" configs
+    completes path_space "fovea data check emp" "empty folder"
+    completes output "fovea export runs/a -o conf" configs
+    completes help "fovea help learning" learning_rate
+    completes nothing "fovea nosuch " '!train'
+else
+    echo "completion: SKIPPED, no bash"
+fi
+for shell in zsh fish; do
+    "$FOVEA" help completion=$shell > "$work/fovea.$shell"
+    if command -v $shell > /dev/null; then $shell -n "$work/fovea.$shell" || fail "$shell: FAILED, the script does not parse"; fi
+done
+exit $failed
