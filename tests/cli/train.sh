@@ -57,7 +57,7 @@ expect help 0 "train" --help
 expect help_train 0 "gradient_accumulation_steps" help train
 expect help_flag 0 "--continue" train --help
 expect help_models 0 "model_args.stem" help summary
-expect help_unknown 2 'there is no command "x"' help x
+expect help_unknown 2 'no key "x"' help x
 for command in train eval summary bench info config report help; do expect "help_$command" 0 "fovea $command" $command --help; done
 expect info 0 "oneDNN" info
 expect info_json 0 '"isa"' info --json
