@@ -129,19 +129,14 @@ static void print(data_bench *b, long long batch)
 /* Settings of ours are no keys of the configuration. */
 static bool take_settings(data_bench *b, long long *batch)
 {
-    static const char *const mine[] = {"batches=", "warmup=", "window="};
     cli *c = b->c;
     if (!cli_number(c, "batches", 1, 1000000, &b->batches) || !cli_number(c, "warmup", 1, 1000000, &b->warmup) ||
         !cli_number(c, "window", 1, 1000000, &b->window) || !cli_number(c, "batch_size", 1, 1 << 20, batch))
         return false;
     if (b->window > b->batches) b->window = b->batches;
     b->batches -= b->batches % b->window;
-    for (int i = 0; i < c->n_settings; i++) {
-        bool skip = false;
-        for (int k = 0; k < 3; k++) skip = skip || !strncmp(c->settings[i], mine[k], strlen(mine[k]));
-        b->train = b->train || !strncmp(c->settings[i], "model=", 6);
-        if (!skip) b->settings[b->n++] = c->settings[i];
-    }
+    b->train = cli_setting(c, "model");
+    b->n += cli_config_settings(c, b->settings + b->n);
     return true;
 }
 
