@@ -7,6 +7,8 @@
 #include "train/checkpoint.h"
 #include "train/config.h"
 
+#include <stdio.h>
+
 typedef struct fvi_run {
     fv_context *ctx;
     char *path, *checkpoints;            /* absolute */

@@ -6,7 +6,6 @@
 #include "models/model.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- options to configuration ---------------------------------------------------------------------------------------- */
