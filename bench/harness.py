@@ -20,7 +20,9 @@ MOST_OTHERS = 0.10       # cores that other programs used beside a process;
 MOST_OTHERS_BELOW = 0.30     # at real-time priority they get only what the process leaves idle (start, input)
 LEAST_QUIET = 5          # undisturbed samples of a process
 PREEMPTIONS_PER_MS = 0.02    # in an undisturbed sample: the kernel's own threads need as much on a quiet machine
-MOST_SPREAD = 0.15       # of the rounds' ratios, rival to ours, between the quartiles and over the median
+AGREE = 1.08             # a round above this many times the least round of the same contestant was disturbed
+MOST_TRIES = 4           # times as many rounds as wanted, to have enough that agree
+PAIRED = 1.10            # the ratio of what agrees and the median ratio of neighbours in time differ by no more
 CLOSE = 1.1              # rivals this near to the best one in the first round go on with it
 ATTEMPTS = 3
 
@@ -152,40 +154,50 @@ class Contestant:
     def median(self):
         return statistics.median(ms for quiet in self.rounds for ms in quiet)
 
+    def agreeing(self):
+        """The rounds that were not disturbed. A host that shares its memory with others is slower by the second or the minute,
+        never faster: rounds near the least one show the machine as it is."""
+        least = min(statistics.median(quiet) for quiet in self.rounds)
+        return [quiet for quiet in self.rounds if statistics.median(quiet) <= AGREE * least]
+
     def result(self):
-        pooled = [ms for quiet in self.rounds for ms in quiet]
-        medians = [statistics.median(quiet) for quiet in self.rounds]
-        middle = self.median()
+        rounds = self.agreeing()
+        pooled = [ms for quiet in rounds for ms in quiet]
+        middle = statistics.median(pooled)
         return {"name": self.name, "median_ms": round(middle, 4), "least_ms": round(min(pooled), 4),
-                "round_medians_ms": [round(m, 4) for m in medians],
+                "round_medians_ms": [round(statistics.median(quiet), 4) for quiet in rounds], "disturbed_rounds": len(self.rounds) - len(rounds),
                 "spread": round((quantile(pooled, 0.75) - quantile(pooled, 0.25)) / middle, 4),
                 "samples": self.taken, "quiet": len(pooled), "peak_rss_mb": round(self.rss_mb, 1)}
 
     def against(self, ours, force):
-        """result() with the ratio to ours. A host that shares its memory with others is faster and slower by the minute, so
-        each round gives one ratio of two neighbours in time; their median counts, and they must agree."""
-        rounds = [statistics.median(theirs) / statistics.median(mine) for theirs, mine in zip(self.rounds, ours.rounds)]
-        middle = statistics.median(rounds)
-        spread = (quantile(rounds, 0.75) - quantile(rounds, 0.25)) / middle
-        if spread > MOST_SPREAD and not force:
-            raise Disturbed(f"{self.name}: ratios of {', '.join(f'{r:.2f}' for r in rounds)}")
-        return {**self.result(), "ratio": round(middle, 4), "round_ratios": [round(r, 4) for r in rounds], "ratio_spread": round(spread, 4)}
+        """result() with the ratio to ours, which must agree with that of neighbours in time."""
+        result = self.result()
+        ratio = result["median_ms"] / ours.result()["median_ms"]
+        paired = statistics.median(statistics.median(theirs) / statistics.median(mine) for theirs, mine in zip(self.rounds, ours.rounds))
+        if max(ratio / paired, paired / ratio) > PAIRED and not force:
+            raise Disturbed(f"{self.name}: ratio {ratio:.2f}, but {paired:.2f} of neighbours in time")
+        return {**result, "ratio": round(ratio, 4), "paired_ratio": round(paired, 4)}
 
 
 def alternate(ours, always, field, rounds, force):
-    """A first round of all; then of `field` only the best one, and what is close to it, goes on. The first round is left out of
-    the results of those that go on. Results of ours, of the rivals, and of those left behind."""
-    for number in range(rounds + 1):
-        say(f"  round {number} of {rounds}")
-        for contestant in [ours, *always, *field]:
+    """A first round of all; then of `field` only the best one, and what is close to it, goes on, until each has `rounds`
+    rounds that agree. Results of ours, of the rivals, and of those left behind."""
+    say("  first round")
+    for contestant in [ours, *always, *field]:
+        contestant.run(force)
+    field = sorted(field, key=Contestant.median)
+    kept = max(1, min(2, sum(c.median() <= CLOSE * field[0].median() for c in field)))
+    field, dropped = field[:kept], field[kept:]
+    running = [ours, *always, *field]
+    for number in range(MOST_TRIES * rounds):
+        if all(len(c.agreeing()) >= rounds for c in running):
+            break
+        say(f"  round {number + 2}")
+        for contestant in running:
             contestant.run(force)
-        if number == 0:
-            field = sorted(field, key=Contestant.median)
-            best = field[0].median()
-            kept = max(1, min(2, sum(c.median() <= CLOSE * best for c in field)))
-            field, dropped = field[:kept], field[kept:]
-            for contestant in [ours, *always, *field]:
-                contestant.rounds = []
+    for contestant in running:
+        if len(contestant.agreeing()) < rounds and not force:
+            raise Disturbed(f"{contestant.name}: rounds of " + ", ".join(f"{statistics.median(quiet):.4g}" for quiet in contestant.rounds))
     return ours.result(), [c.against(ours, force) for c in [*always, *field]], [c.result() for c in dropped]
 
 

@@ -11,8 +11,8 @@ On the same work our program and the rivals run alternately, in rounds, each in 
 process was preempted often are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
 Where the system allows it all run at the same real-time priority.
 PyTorch runs under bench/rivals/env.sh, eager and compiled, channels-last and contiguous: every variant in a first
-round, the best one (and the second where it is close) afterwards. What counts is the median over the rounds of the ratio of two neighbours in
-time; rounds that disagree are refused. --force measures on a busy machine (the tables then say so), --tiny runs
+round, the best one (and the second where it is close) afterwards. Rounds go on until each
+contestant has three that agree; the ratio of their medians counts, beside that of neighbours in time. --force measures on a busy machine (the tables then say so), --tiny runs
 everything once on almost nothing: a test of these scripts.
 """
 
@@ -29,7 +29,7 @@ import sys
 import tempfile
 
 import table
-from harness import ATTEMPTS, Contestant, Disturbed, MOST_LOAD, Runner, alternate, mean_difference, say
+from harness import ATTEMPTS, Contestant, Disturbed, MOST_LOAD, Process, Runner, alternate, mean_difference, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 LAYOUTS = ("channels_last", "contiguous")
@@ -42,7 +42,7 @@ CIFAR = {"model": "resnet18", "torch": "resnet18_cifar", "args": ["classes=10", 
 IMAGENET = {"model": "resnet18", "torch": "resnet18", "args": ["classes=1000"], "input": "3x224x224"}
 
 
-def case(name, mode, net, batch, dtype, aim, samples, warmup=2, rounds=5):
+def case(name, mode, net, batch, dtype, aim, samples, warmup=2, rounds=3):
     return {"name": name, "mode": mode, "net": net, "batch": batch, "dtype": dtype, "aim": aim, "samples": samples,
             "warmup": warmup, "rounds": rounds}
 
@@ -174,7 +174,7 @@ def measure_all(args):
     runner = Runner(args.fovea, args.python, args.threads, args.force)
     failures = []
     out = {"date": datetime.date.today().isoformat(), "threads": args.threads, "priority": " ".join(runner.priority), "forced": args.force, "tiny": args.tiny,
-           "kernel": platform.release(), "load_at_start": os.getloadavg()[0], "fovea": runner.fovea("info", "--json").json, "cases": []}
+           "kernel": platform.release(), "load_at_start": os.getloadavg()[0], "fovea": Process([args.fovea, "info", "--json"], runner.environment).json, "cases": []}
     if args.ceilings:
         out["ceilings"] = runner.alone("ceilings", [args.ceilings, args.threads]).json
     with tempfile.TemporaryDirectory() as folder:

@@ -46,16 +46,15 @@ def case_rows(out):
         share = f"{100 * c['gflop'] / (ours['median_ms'] / 1e3) / top:.0f} %" if top else ""
         least_rss = min(r["peak_rss_mb"] for r in [*c["rivals"], *c["dropped"]])
         for engine, rival in best(c).items():
-            ratios = rival["round_ratios"]
             wanted = "" if c["mode"] == "infer" and engine == "pytorch" else f"{c['aim']:g}"
-            yield (head + f"| {range_of(ours)} | {rival['name']}: {range_of(rival)} | {rival['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {wanted} | {share} "
+            yield (head + f"| {range_of(ours)} | {rival['name']}: {range_of(rival)} | {rival['ratio']:.2f} ({rival['paired_ratio']:.2f}) | {wanted} | {share} "
                    f"| {ours['peak_rss_mb']:.0f} / {least_rss:.0f} = {ours['peak_rss_mb'] / least_rss:.2f} |")
 
 
 def step_table(out):
     if not out["cases"]:
         return []
-    return ["| | work | type | Fovea, ms: median (rounds) | best rival, ms | times as fast (rounds) | aim | share of the ceiling | peak memory, MB: ours / least rival |",
+    return ["| | work | type | Fovea, ms: median (rounds) | best rival, ms | times as fast (of neighbours in time) | aim | share of the ceiling | peak memory, MB: ours / least rival |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |", *case_rows(out)]
 
 

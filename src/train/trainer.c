@@ -375,9 +375,10 @@ fv_status fvi_trainer_prepare(fv_trainer *t)
         val.cache_bytes = (size_t)((double)train.cache_bytes * (double)t->val->count / (double)(t->train->count + t->val->count));
         train.cache_bytes -= val.cache_bytes;
     }
+    const int64_t before = fvi_memory_now();             /* program, libraries, data */
     FVI_TRY(t->ctx, create_task(t));
     FVI_TRY(t->ctx, fvi_classify_prepare(t->task, batch, true, &t->progress.foretold_bytes));
-    t->progress.foretold_bytes += (int64_t)(fvi_loader_bytes(&train) + (t->val ? fvi_loader_bytes(&val) : 0));
+    t->progress.foretold_bytes += before + (int64_t)(fvi_loader_bytes(&train) + (t->val ? fvi_loader_bytes(&val) : 0));
     count_parameters(t);
     if (t->resumed) FVI_TRY(t->ctx, fvi_checkpoint_restore(t->ctx, &t->checkpoint, t->session, t->run.changed));
     fvi_checkpoint_close(&t->checkpoint);
