@@ -11,9 +11,9 @@ On the same work our program and the rivals run alternately, in rounds, each in 
 process was preempted often are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
 Where the system allows it all run at the same real-time priority.
 PyTorch runs under bench/rivals/env.sh, eager and compiled, channels-last and contiguous: every variant in a first
-round, the best one (and the second where it is close) afterwards. Rounds go on until each
-contestant has three that agree; the ratio of their medians counts, beside that of neighbours in time. --force measures on a busy machine (the tables then say so), --tiny runs
-everything once on almost nothing: a test of these scripts.
+round, the best one (and the second where it is close) afterwards. Rounds go on until each contestant has three that agree; the
+ratio of their medians counts, beside that of neighbours in time. --force measures on a busy machine (the tables then say
+so), --tiny runs everything once on almost nothing: a test of these scripts.
 """
 
 import argparse
