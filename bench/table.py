@@ -8,7 +8,6 @@
 
 import json
 import pathlib
-import statistics
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -44,7 +43,7 @@ def case_rows(out):
             yield head + f"| refused: {c['refused']} | | | | | |"
             continue
         ours, top = c["fovea"], ceiling_of(out, c["dtype"])
-        share = f"{100 * c['gflop'] / (ours['median_ms'] / 1e3) / top:.0f} %" if top else ""
+        share = f"{100 * c['gflop'] / (ours['median_ms'] / 1e3) / top:.0f} %" if top and c["gflop"] else ""
         least_rss = min(r["peak_rss_mb"] for r in [*c["rivals"], *c["dropped"]])
         for engine, rival in best(c).items():
             wanted = "" if c["mode"] == "infer" and engine == "pytorch" else f"{c['aim']:g}"
@@ -78,21 +77,6 @@ def example_table(out):
     interval = "" if accuracy["low"] is None else f", 95 % interval {accuracy['low']:+.4f} to {accuracy['high']:+.4f}"
     rows.append(f"| accuracy, mean | {means['fovea']:.4f} | {means['pytorch']:.4f} | difference {accuracy['difference']:+.4f}{interval} | holds 0 |")
     return rows
-
-
-def demo_table(out):
-    d = out.get("demo")
-    if not d:
-        return []
-    if "refused" in d:
-        return ["", f"./dev demo: refused: {d['refused']}"]
-    ours, theirs = ({key: statistics.median(values) for key, values in d[side].items()} for side in ("fovea", "pytorch"))
-    return ["", f"The training of `./dev demo` (`configs/demo.json`, {d['pictures']} pictures of each class), from start to test accuracy; medians of "
-            f"{len(d['fovea']['whole_s'])} seeds; PyTorch: {d['variant']}.", "", "| | Fovea | PyTorch | ratio |", "| --- | --- | --- | --- |",
-            f"| training and test, s | {ours['whole_s']:.1f} | {theirs['whole_s']:.1f} | {theirs['whole_s'] / ours['whole_s']:.2f} times as fast |",
-            f"| images/s while training | {ours['images_per_second']:.0f} | {theirs['images_per_second']:.0f} | {ours['images_per_second'] / theirs['images_per_second']:.2f} |",
-            f"| peak memory, MB (PyTorch: without its workers) | {ours['peak_rss_mb']:.0f} | {theirs['peak_rss_mb']:.0f} | {ours['peak_rss_mb'] / theirs['peak_rss_mb']:.2f} |",
-            f"| test accuracy | {ours['accuracy']:.4f} | {theirs['accuracy']:.4f} | {ours['accuracy'] - theirs['accuracy']:+.4f} |"]
 
 
 def share_table(out, most=8):
@@ -135,7 +119,7 @@ def machine_lines(out):
 
 
 def tables(out, short=False):
-    lines = [*machine_lines(out), *step_table(out), *example_table(out), *demo_table(out)]
+    lines = [*machine_lines(out), *step_table(out), *example_table(out)]
     shares = [] if short else share_table(out)
     if shares:
         lines += ["", "Where the time goes (profiled call by call; a share above 100 % is Winograd, whose operations are counted as the direct algorithm's; "

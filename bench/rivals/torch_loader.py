@@ -7,10 +7,13 @@ transforms on uint8 tensors). Samples are windows of several batches, in millise
 
 import argparse
 import itertools
+import os
 import resource
 import time
 
-import measure
+CORES = os.sched_getaffinity(0)          # env.sh pins this process to one of them when OpenMP starts; workers would inherit it
+
+import measure  # noqa: E402
 
 memory = measure.PeakMemory()
 
@@ -57,6 +60,10 @@ def data_set(args):
     return torchvision.datasets.ImageFolder(args.data, transform=v2.Compose(steps), loader=read_tensor)
 
 
+def unpin(_worker):
+    os.sched_setaffinity(0, CORES)
+
+
 def endless(loader):
     while True:
         yield from loader
@@ -92,7 +99,7 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     loader = torch.utils.data.DataLoader(data_set(args), batch_size=args.batch, shuffle=True, drop_last=True, num_workers=args.workers,
-                                         persistent_workers=True, prefetch_factor=args.prefetch)
+                                         persistent_workers=True, prefetch_factor=args.prefetch, worker_init_fn=unpin)
     use = training_step(args) if args.train else lambda images, labels: None
     samples, counts = [], []
     begin, switches = time.perf_counter(), preemptions()
