@@ -65,6 +65,13 @@ static int parse_long(cli *c, int argc, char **argv, int *at)
     return EXIT_DONE;
 }
 
+/* "key=value" or "+variant"; not "dir/a=b.jpg", for keys have no slash. */
+static bool is_setting(const char *a)
+{
+    const char *equals = strchr(a, '=');
+    return a[0] == '+' || (equals && !memchr(a, '/', (size_t)(equals - a)));
+}
+
 int cli_parse(cli *c, const fv_command *command, int argc, char **argv)
 {
     size_t room = (size_t)argc + 1;
@@ -85,7 +92,7 @@ int cli_parse(cli *c, const fv_command *command, int argc, char **argv)
             c->output = argv[++i];
         } else if (!strncmp(a, "--", 2)) code = parse_long(c, argc, argv, &i);
         else if (a[0] == '-' && a[1] && (a[1] < '0' || a[1] > '9')) return cli_usage(c, "unknown flag %s", a);
-        else if (a[0] == '+' || strchr(a, '=')) c->settings[c->n_settings++] = a;
+        else if (is_setting(a)) c->settings[c->n_settings++] = a;
         else c->words[c->n_words++] = a;
         if (code != EXIT_DONE) return code;
     }

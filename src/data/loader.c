@@ -211,7 +211,8 @@ static fv_status fill(fvi_loader *l, worker *w, fvi_batch *b)
             return fvi_fail(w->ctx, FV_ERROR_FORMAT, "none of the %lld pictures can be read", (long long)s->count);
         } else {
             if (is_bad(status) && s->encoded)
-                return fvi_fail(w->ctx, status, "%s; data.on_bad_file=skip goes on without such pictures", fv_error_message(w->ctx));
+                return fvi_fail(w->ctx, status == FV_ERROR_UNSUPPORTED ? FV_ERROR_FORMAT : status, "%s; data.on_bad_file=skip goes on without such pictures",
+                                fv_error_message(w->ctx));
             return status;
         }
     }

@@ -102,11 +102,20 @@ static bool is_complete(const fvi_encoded *e, const struct jpeg_decompress_struc
     return false;
 }
 
+/* Grey, or colour with every or every second sample of it: what cameras and programs write. */
+static bool is_common(const struct jpeg_decompress_struct *d)
+{
+    if (d->num_components != 1 && d->num_components != 3) return false;
+    for (int i = 0; i < d->num_components; i++)
+        if (d->comp_info[i].h_samp_factor > (i ? 1 : 2) || d->comp_info[i].v_samp_factor > (i ? 1 : 2)) return false;
+    return true;
+}
+
 /* Can rows and columns outside of the wanted part be left out? Turned pictures have it elsewhere; several passes over the data gain
- * little and smooth over neighbours. */
+ * little and smooth over neighbours; rare samplings are not worth the library's rarely used ways. */
 static bool may_skip(const fvi_encoded *e, struct jpeg_decompress_struct *d, const fvi_image_info *info)
 {
-    return e->part && info->orientation < 2 && !jpeg_has_multiple_scans(d) && e->bytes > 2 && is_complete(e, d);
+    return e->part && is_common(d) && info->orientation < 2 && !jpeg_has_multiple_scans(d) && e->bytes > 2 && is_complete(e, d);
 }
 
 /* Columns of the wanted part, and some more: up-sampling looks at neighbours, and a cut begins where a block does. */

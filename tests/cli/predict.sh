@@ -156,6 +156,9 @@ expect usage_onnx 3 "weights in .onnx files cannot be read" predict model.onnx p
 expect usage_folder 3 "no/such" predict runs/small pets -o no/such/x.csv
 head -c 3000 runs/small/checkpoints/best.safetensors > cut.safetensors
 expect usage_cut 3 "cut.safetensors" predict cut.safetensors pets
+mkdir "a=b"
+cp pets/cat/1.ppm "a=b/x=y.ppm"
+expect equals 0 "./a=b/x=y.ppm: " predict runs/small "./a=b/x=y.ppm"
 expect name 0 "initial ones" predict resnet18 pets/cat/1.ppm classes=4 image_size=32
 
 # ---- from the picture's bytes on, as Pillow and ONNX Runtime; one by one and as a batch of seven

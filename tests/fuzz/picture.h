@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the fuzz targets of all picture formats do: header, whole picture, with and without turning, smaller DCTs, alpha. */
+/* What the fuzz targets of all picture formats do: header, whole picture, with and without turning, smaller DCTs, alpha, a part. */
 #ifndef FUZZ_PICTURE_H
 #define FUZZ_PICTURE_H
 
 #include "image/image.h"
+
+/* A part of the picture is that of the whole, unless faults were forgiven. */
+static void fuzz_part(const uint8_t *data, size_t bytes, const fvi_image_info *info)
+{
+    fvi_picture whole = {0}, p = {0};
+    fvi_image_info a, b;
+    const int w = info->width, h = info->height;
+    const fvi_decode_options o = {.part = {w / 4, h / 3, w / 2 + 1, h / 2 + 1}};
+    const fv_status first = fvi_image_decode(NULL, "fuzz", data, bytes, NULL, &whole, &a), second = fvi_image_decode(NULL, "fuzz", data, bytes, &o, &p, &b);
+    if (first == FV_OK && second == FV_OK) {
+        if (p.width != whole.width || p.height != whole.height) __builtin_trap();
+        for (int y = o.part[1]; y < o.part[3] && !a.warnings && !b.warnings; y++) {
+            const size_t at = 4 * ((size_t)y * (size_t)w + (size_t)o.part[0]);
+            if (memcmp(p.pixels + at, whole.pixels + at, 4 * (size_t)(o.part[2] - o.part[0]))) __builtin_trap();
+        }
+    }
+    fvi_picture_free(&whole);
+    fvi_picture_free(&p);
+}
 
 static int fuzz_picture(fvi_image_format format, const uint8_t *data, size_t bytes)
 {
@@ -21,6 +40,7 @@ static int fuzz_picture(fvi_image_format format, const uint8_t *data, size_t byt
         if (sum == 1) __builtin_trap();
     }
     fvi_picture_free(&p);
+    fuzz_part(data, bytes, &info);
     return 0;
 }
 
