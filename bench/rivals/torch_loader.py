@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loading 224-pixel training crops with torchvision's DataLoader, alone or beside the training of ResNet-18. One JSON line.
 
 RandomResizedCrop, horizontal flip, normalisation, shuffled, from a folder of class folders. Decoders: `pil` (ImageFolder's
