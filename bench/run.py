@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares Fovea with PyTorch and ONNX Runtime on this machine; writes bench/results/<date>-<cpu>.json and the tables.
 
-    bench/run.py --fovea build/release/fovea --python ENVIRONMENT/bin/python [--data CIFAR] [--pictures FOLDER] [--only WORD ...]
+    bench/run.py --fovea build/release/fovea --python ENVIRONMENT/bin/python [--data CIFAR] [--pictures FOLDER] [--demo] [--only WORD ...]
 
 Standard library only. The environment of --python has what bench/rivals/requirements.txt lists; --data is a folder with
 CIFAR-10 binary batches, without it the small example is left out; --pictures is a folder of class folders of JPEG photos
-(bench/pictures.py makes one), without it loading is left out.
+(bench/pictures.py makes one), without it loading is left out. --demo: the training of ./dev demo.
 
 On the same work our program and the rivals run alternately, in rounds, each in a process of its own. Samples in which a
 process was preempted often are dropped, a process beside which others ran is repeated, and a case that stays disturbed is refused.
@@ -57,6 +57,8 @@ CASES = [
     case("ResNet-18, 224 px, batch 1", "infer", IMAGENET, 1, "f32", 1.1, 100, 10),
     case("ResNet-18, 224 px, batch 16", "infer", IMAGENET, 16, "f32", 1.1, 30, 5),
 ]
+DEMO_VARIANTS = list(itertools.product(LAYOUTS, (1, 2)))        # and threads, beside two workers
+DEMO_PICTURES, DEMO_SEEDS = 800, 3                              # of a class, as tools/demo.sh
 LOADING = [
     {"name": "JPEG photos, 224-px crops", "mode": "load", "batch": 32, "dtype": "f32", "aim": 1.5, "batches": 64, "window": 8, "warmup": 16, "rounds": 3},
     {"name": "ResNet-18 on JPEG photos, 224-px crops", "mode": "load and train", "batch": 32, "dtype": "f32", "aim": 1.3, "batches": 16, "window": 2,
@@ -195,6 +197,52 @@ def measure_example(runner, args, variants, seeds):
             "accuracy": mean_difference([row["accuracy"] for row in ours], [row["accuracy"] for row in theirs])}
 
 
+# ---- ./dev demo ---------------------------------------------------------------------------------------------------------
+
+def our_demo(runner, folder, seed, steps):
+    run = folder / f"run{seed}"
+    config = HERE.parent / "configs" / "demo.json"
+    words = ["train", config, f"data={folder / 'planes'}", f"seed={seed}", f"threads={runner.threads}", f"run={run}", *steps, "--json"]
+    train = runner.fovea(*words)
+    test = runner.fovea("eval", run, "split=test", f"threads={runner.threads}", "--json")
+    summary = json.loads((run / "summary.json").read_text())
+    return {"seed": seed, "whole_s": train.wall_s + test.wall_s, "images_per_second": summary["images_per_second"],
+            "accuracy": test.json["metrics"]["acc"], "peak_rss_mb": train.rss_mb}
+
+
+def torch_demo(runner, folder, seed, settings, variant):
+    words = ["--data", folder / "planes", "--settings", settings, "--seed", seed, "--workers", 2, "--memory-format", variant[0],
+             "--threads", min(variant[1], runner.threads)]
+    process = runner.rival("torch_demo.py", *words)
+    return {"seed": seed, "whole_s": process.wall_s, "images_per_second": process.json["images_per_second"],
+            "accuracy": process.json["accuracy"], "peak_rss_mb": process.rss_mb}
+
+
+def measure_demo(runner, args):
+    """Training and test on the pictures of ./dev demo: all variants with seed 0, then the best one and ours with every seed."""
+    steps = ["epochs=1"] if args.tiny else []
+    pictures = 40 if args.tiny else DEMO_PICTURES
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        runner.fovea("synth", "planes", "-o", folder / "planes", f"per_class={pictures}", "--json")
+        ours, scouts = [our_demo(runner, folder, 0, steps)], {}
+        settings = (folder / "run0" / "config.json").read_text()
+        for variant in DEMO_VARIANTS[:1] if args.tiny else DEMO_VARIANTS:
+            scouts[variant] = torch_demo(runner, folder, 0, settings, variant)
+            say(f"    pytorch {variant[0]}, {variant[1]} threads: {scouts[variant]['whole_s']:.2f} s")
+        best = min(scouts, key=lambda variant: scouts[variant]["whole_s"])
+        theirs = [scouts[best]]
+        for seed in range(1, 2 if args.tiny else DEMO_SEEDS):
+            ours.append(our_demo(runner, folder, seed, steps))
+            theirs.append(torch_demo(runner, folder, seed, settings, best))
+        for one, other in zip(ours, theirs):
+            say(f"    seed {one['seed']}: {one['whole_s']:.2f} s, {one['accuracy']:.4f}; PyTorch {other['whole_s']:.2f} s, {other['accuracy']:.4f}")
+    keys = ("whole_s", "images_per_second", "peak_rss_mb", "accuracy")
+    return {"pictures": pictures, "variant": f"eager {best[0]}, {best[1]} threads, 2 workers",
+            "scouts": {f"{layout}, {threads} threads": round(row["whole_s"], 3) for (layout, threads), row in scouts.items()},
+            **{side: {key: [row[key] for row in rows] for key in keys} for side, rows in (("fovea", ours), ("pytorch", theirs))}}
+
+
 # ---- all of it ----------------------------------------------------------------------------------------------------------
 
 def guarded(name, failures, work):
@@ -239,6 +287,8 @@ def measure_all(args):
     if args.data and (not args.only or any(word in "small example" for word in args.only)):
         variants, seeds = (EXAMPLE_VARIANTS[:1], 2) if args.tiny else (EXAMPLE_VARIANTS, args.seeds)
         out["example"] = guarded("small example", failures, lambda: measure_example(runner, args, variants, seeds))
+    if args.demo and (not args.only or "demo" in args.only):
+        out["demo"] = guarded("demo", failures, lambda: measure_demo(runner, args))
     return out, failures
 
 
@@ -247,6 +297,7 @@ def arguments():
     parser.add_argument("--fovea", required=True, type=pathlib.Path, help="our program")
     parser.add_argument("--python", required=True, type=pathlib.Path, help="Python of the rivals' environment")
     parser.add_argument("--data", type=pathlib.Path, help="CIFAR-10 binary batches")
+    parser.add_argument("--demo", action="store_true", help="also the training of ./dev demo")
     parser.add_argument("--pictures", type=pathlib.Path, help="class folders of JPEG photos")
     parser.add_argument("--ceilings", type=pathlib.Path, help="the program bench_ceilings")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -275,8 +326,9 @@ def merge(out, earlier):
     out["cases"] += [c for k, c in good.items() if k not in measured]
     order = [key(c) for c in [*CASES, *LOADING]]
     out["cases"].sort(key=lambda c: order.index(key(c)))
-    if "example" not in out or ("refused" in out["example"] and "example" in earlier):
-        out["example"] = earlier.get("example")
+    for word in ("example", "demo"):
+        if word in earlier and "refused" in out.get(word, {"refused": ""}):
+            out[word] = earlier[word]
 
 
 def main():

@@ -8,6 +8,7 @@
 
 import json
 import pathlib
+import statistics
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -79,6 +80,21 @@ def example_table(out):
     return rows
 
 
+def demo_table(out):
+    d = out.get("demo")
+    if not d:
+        return []
+    if "refused" in d:
+        return ["", f"./dev demo: refused: {d['refused']}"]
+    ours, theirs = ({key: statistics.median(values) for key, values in d[side].items()} for side in ("fovea", "pytorch"))
+    return ["", f"The training of `./dev demo` (`configs/demo.json`, {d['pictures']} pictures of each class), from start to test accuracy; medians of "
+            f"{len(d['fovea']['whole_s'])} seeds; PyTorch: {d['variant']}.", "", "| | Fovea | PyTorch | ratio |", "| --- | --- | --- | --- |",
+            f"| training and test, s | {ours['whole_s']:.1f} | {theirs['whole_s']:.1f} | {theirs['whole_s'] / ours['whole_s']:.2f} times as fast |",
+            f"| images/s while training | {ours['images_per_second']:.0f} | {theirs['images_per_second']:.0f} | {ours['images_per_second'] / theirs['images_per_second']:.2f} |",
+            f"| peak memory, MB (PyTorch: without its workers) | {ours['peak_rss_mb']:.0f} | {theirs['peak_rss_mb']:.0f} | {ours['peak_rss_mb'] / theirs['peak_rss_mb']:.2f} |",
+            f"| test accuracy | {ours['accuracy']:.4f} | {theirs['accuracy']:.4f} | {ours['accuracy'] - theirs['accuracy']:+.4f} |"]
+
+
 def share_table(out, most=8):
     rows = []
     for c in out["cases"]:
@@ -119,7 +135,7 @@ def machine_lines(out):
 
 
 def tables(out, short=False):
-    lines = [*machine_lines(out), *step_table(out), *example_table(out)]
+    lines = [*machine_lines(out), *step_table(out), *example_table(out), *demo_table(out)]
     shares = [] if short else share_table(out)
     if shares:
         lines += ["", "Where the time goes (profiled call by call; a share above 100 % is Winograd, whose operations are counted as the direct algorithm's; "

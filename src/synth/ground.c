@@ -20,6 +20,7 @@ size_t fvi_ground_scratch(int width, int height)
     return 5 * n + side * side;
 }
 
+/* C leaves the order of arguments and operands open: never more than one draw in an expression. */
 static double uniform(brush *b, double low, double high) { return low + (high - low) * fvi_rng_uniform(&b->r); }
 static bool chance(brush *b, double p) { return fvi_rng_uniform(&b->r) < p; }
 
@@ -104,6 +105,12 @@ static fvi_point turned(const brush *b, double u, double v)
 
 static double reach(const brush *b) { return 0.75 * FVI_MAX(b->canvas->width, b->canvas->height); }
 
+static fvi_point anywhere(brush *b)
+{
+    const double u = uniform(b, -1, 1) * reach(b), v = uniform(b, -1, 1) * reach(b);
+    return turned(b, u, v);
+}
+
 static fvi_paint colour_of(const float rgb[3], double shade, double alpha)
 {
     fvi_paint p = {.alpha = (float)alpha};
@@ -134,6 +141,15 @@ static void tree(brush *b, fvi_point at, double radius, const float green[3])
                     &lit);
 }
 
+static void trees(brush *b, int n, double low, double high, const float green[3])
+{
+    for (; n > 0; n--) {
+        const fvi_point at = anywhere(b);
+        const double radius = uniform(b, low, high) * b->unit;
+        tree(b, at, radius, green);
+    }
+}
+
 /* ---- grounds ------------------------------------------------------------------------------------------------------------ */
 
 static void grass(brush *b)
@@ -156,9 +172,7 @@ static void grass(brush *b)
                             turned(b, reach(b) * 1.4, v + slope + side * gap / 2), 0.6 * b->unit, &track);
         }
     }
-    for (int i = chance(b, 0.35) ? 1 + (int)fvi_rng_below(&b->r, 6) : 0; i > 0; i--)
-        tree(b, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 1.2, 3.2) * b->unit,
-             (float[3]){58, 82, 44});
+    if (chance(b, 0.35)) trees(b, 1 + (int)fvi_rng_below(&b->r, 6), 1.2, 3.2, (float[3]){58, 82, 44});
 }
 
 static void fields(brush *b)
@@ -180,7 +194,8 @@ static void fields(brush *b)
             rectangle(b, u, v, u + 0.8 * b->unit, v + length, &edge);
             v += length;
         }
-    stripes(b, b->more, uniform(b, 1.6, 3.2) * b->unit, b->angle + (chance(b, 0.5) ? 0.25 : 0), b->field, 0.15f);
+    const double furrow = uniform(b, 1.6, 3.2) * b->unit;
+    stripes(b, b->more, furrow, b->angle + (chance(b, 0.5) ? 0.25 : 0), b->field, 0.15f);
     add(b, b->more, (float[3]){5, 5, 4});
     add(b, b->field, (float[3]){7, 7, 6});
 }
@@ -195,8 +210,8 @@ static void vehicles(brush *b, int most)
         const fvi_point s[4] = {turned(b, u + x, v + y), turned(b, u + l + x, v + y), turned(b, u + l + x, v + w + y),
                                 turned(b, u + x, v + w + y)};
         fvi_canvas_fill(b->canvas, s, 4, &(fvi_paint){.rgb = {24, 24, 28}, .alpha = 0.45f});
-        const fvi_paint paint = colour_of(paints[fvi_rng_below(&b->r, 5)], uniform(b, 0.85, 1.05), 1),
-                        glass = {.rgb = {40, 44, 52}, .alpha = 0.7f};
+        const float *colour = paints[fvi_rng_below(&b->r, 5)];
+        const fvi_paint paint = colour_of(colour, uniform(b, 0.85, 1.05), 1), glass = {.rgb = {40, 44, 52}, .alpha = 0.7f};
         rectangle(b, u, v, u + l, v + w, &paint);
         rectangle(b, u + l * 0.62, v + w * 0.1, u + l * 0.78, v + w * 0.9, &glass);
     }
@@ -220,13 +235,15 @@ static void concrete(brush *b)
     const fvi_paint dark = colour_of(colour, 0.62, 0.6);
     for (double u = u0; u < far; u += slab)
         rectangle(b, u, -far, u + joint, far, &dark), rectangle(b, -far, u, far, u + joint, &dark);
-    for (int i = (int)fvi_rng_below(&b->r, 6); i > 0; i--)                  /* oil */
-        fvi_canvas_disc(b->canvas, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)),
-                        uniform(b, 0.6, 3) * b->unit,
-                        &(fvi_paint){.rgb = {70, 68, 64}, .alpha = (float)uniform(b, 0.15, 0.45)});
+    for (int i = (int)fvi_rng_below(&b->r, 6); i > 0; i--) {                /* oil */
+        const fvi_point at = anywhere(b);
+        const double radius = uniform(b, 0.6, 3) * b->unit, alpha = uniform(b, 0.15, 0.45);
+        fvi_canvas_disc(b->canvas, at, radius, &(fvi_paint){.rgb = {70, 68, 64}, .alpha = (float)alpha});
+    }
     for (int i = (int)fvi_rng_below(&b->r, 4); i > 0; i--) {                /* lines to taxi along */
         static const float lines[][3] = {{214, 180, 58}, {228, 226, 220}, {190, 60, 50}};
-        const fvi_paint line = colour_of(lines[fvi_rng_below(&b->r, 3)], 1, uniform(b, 0.5, 0.9));
+        const float *shade = lines[fvi_rng_below(&b->r, 3)];
+        const fvi_paint line = colour_of(shade, 1, uniform(b, 0.5, 0.9));
         const double v = uniform(b, -0.9, 0.9) * reach(b), tilt = chance(b, 0.6) ? 0 : uniform(b, -1, 1) * reach(b);
         fvi_canvas_band(b->canvas, turned(b, -far, v - tilt), turned(b, far, v + tilt), uniform(b, 0.35, 0.7) * b->unit, &line);
         if (chance(b, 0.3)) fvi_canvas_band(b->canvas, turned(b, v, -far), turned(b, v, far), 0.5 * b->unit, &line);
@@ -252,8 +269,8 @@ static void runway(brush *b)
     add(b, b->field, (float[3]){6, 6, 6});
     for (int i = 0; i < 8; i++) {                                           /* rubber */
         const double v = middle + uniform(b, -0.5, 0.5) * half, u = uniform(b, -far, far);
-        rectangle(b, u, v, u + uniform(b, 10, 60) * b->unit, v + 0.8 * b->unit,
-                  &(fvi_paint){.rgb = {30, 30, 32}, .alpha = (float)uniform(b, 0.15, 0.4)});
+        const double length = uniform(b, 10, 60) * b->unit, alpha = uniform(b, 0.15, 0.4);
+        rectangle(b, u, v, u + length, v + 0.8 * b->unit, &(fvi_paint){.rgb = {30, 30, 32}, .alpha = (float)alpha});
     }
     const double dash = uniform(b, 9, 16) * b->unit;
     for (double u = -far + uniform(b, 0, dash); u < far; u += dash * 1.8)
@@ -277,7 +294,8 @@ static void water(brush *b)
     vary(b, colour, 12);
     noise(b, b->field, uniform(b, 20, 50) * b->unit, 4, 1, b->angle, 0.6f);
     lay(b, colour, b->field, (float[3]){6, 8, 8});
-    noise(b, b->more, uniform(b, 2.2, 5) * b->unit, 4, uniform(b, 2, 3.5), b->angle, 0.6f);
+    const double wave = uniform(b, 2.2, 5) * b->unit, stretch = uniform(b, 2, 3.5);
+    noise(b, b->more, wave, 4, stretch, b->angle, 0.6f);
     add(b, b->more, (float[3]){7, 9, 9});
     const size_t n = (size_t)b->canvas->width * (size_t)b->canvas->height;
     const float crest = (float)uniform(b, 0.75, 1.3), strength = (float)uniform(b, 30, 130);
@@ -294,12 +312,14 @@ static void sand(brush *b)
     vary(b, colour, 14);
     noise(b, b->field, uniform(b, 14, 34) * b->unit, 5, 1, b->angle, 0.55f);
     lay(b, colour, b->field, (float[3]){14, 13, 11});
-    stripes(b, b->more, uniform(b, 4, 11) * b->unit, b->angle, b->field, (float)uniform(b, 0.3, 0.9));
+    const double dune = uniform(b, 4, 11) * b->unit, warp = uniform(b, 0.3, 0.9);
     const float depth = (float)uniform(b, 2, 11);
+    stripes(b, b->more, dune, b->angle, b->field, (float)warp);
     add(b, b->more, (float[3]){depth, depth, depth * 0.9f});
-    for (int i = chance(b, 0.4) ? (int)fvi_rng_below(&b->r, 24) : 0; i > 0; i--)           /* scrub */
-        fvi_canvas_disc(b->canvas, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)),
-                        uniform(b, 0.4, 1.3) * b->unit, &(fvi_paint){.rgb = {104, 100, 70}, .alpha = 0.7f});
+    for (int i = chance(b, 0.4) ? (int)fvi_rng_below(&b->r, 24) : 0; i > 0; i--) {         /* scrub */
+        const fvi_point at = anywhere(b);
+        fvi_canvas_disc(b->canvas, at, uniform(b, 0.4, 1.3) * b->unit, &(fvi_paint){.rgb = {104, 100, 70}, .alpha = 0.7f});
+    }
 }
 
 static void house(brush *b, double u, double v, double l, double w)
@@ -386,9 +406,7 @@ static void snow(brush *b)
         fvi_canvas_band(b->canvas, turned(b, -reach(b) * 1.4, v), turned(b, reach(b) * 1.4, v + slope),
                         uniform(b, 0.5, 2) * b->unit, &(fvi_paint){.rgb = {122, 128, 140}, .alpha = 0.6f});
     }
-    for (int i = chance(b, 0.4) ? (int)fvi_rng_below(&b->r, 14) : 0; i > 0; i--)
-        tree(b, turned(b, uniform(b, -1, 1) * reach(b), uniform(b, -1, 1) * reach(b)), uniform(b, 0.8, 2) * b->unit,
-             (float[3]){62, 72, 62});
+    if (chance(b, 0.4)) trees(b, (int)fvi_rng_below(&b->r, 14), 0.8, 2, (float[3]){62, 72, 62});
 }
 
 static void soil(brush *b)

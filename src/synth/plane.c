@@ -354,7 +354,7 @@ static void emit_plane(painter *p)
 static void vary(fvi_rng *r, fvi_plane_surface *f)
 {
     const double span = 0.96 + 0.08 * fvi_rng_uniform(r), chord = 0.95 + 0.1 * fvi_rng_uniform(r);
-    const double sweep = (fvi_rng_uniform(r) - 0.5) * 3 + (2 * fvi_rng_uniform(r) - 1) * f->play;
+    const double little = (fvi_rng_uniform(r) - 0.5) * 3, sweep = little + (2 * fvi_rng_uniform(r) - 1) * f->play;
     const double along = (fvi_rng_uniform(r) - 0.5) * 0.02;
     f->span *= span;
     f->root *= chord, f->tip *= chord, f->kink_chord *= chord;

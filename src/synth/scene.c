@@ -38,9 +38,10 @@ static double apparent(const fvi_plane_row *row) { return sqrt(sqrt(fvi_plane_ex
 static void pose_one(fvi_rng *r, const fvi_scene_spec *spec, int index, double shadow_turn, double shadow_length,
                      fvi_pose *pose)
 {
-    *pose = (fvi_pose){.turn = fvi_rng_uniform(r),
-                       .squeeze = between(r, 0.9, 1),
-                       .squeeze_turn = fvi_rng_uniform(r),
+    const double turn = fvi_rng_uniform(r), squeeze = between(r, 0.9, 1), squeeze_turn = fvi_rng_uniform(r);
+    *pose = (fvi_pose){.turn = turn,
+                       .squeeze = squeeze,
+                       .squeeze_turn = squeeze_turn,
                        .shadow_x = fvi_turn_cos(shadow_turn) * shadow_length,
                        .shadow_y = fvi_turn_sin(shadow_turn) * shadow_length,
                        .seed = spec->seed,
@@ -92,9 +93,9 @@ static int place_several(fvi_rng *r, const fvi_scene_spec *spec, int size, place
             p->label = (int)fvi_rng_below(r, spec->classes);
             p->row = fvi_plane_row_at(p->label);
             pose_one(r, spec, i, turn, length, &p->pose);
-            if (parked) p->pose.turn = row_turn + between(r, -0.01, 0.01) + (fvi_rng_below(r, 5) == 0 ? 0.5 : 0);
-            const double pixels =
-                FVI_MAX(typical * apparent(p->row) * apparent(p->row) * between(r, 0.9, 1.1), FVI_MIN(20, size / 4.0));
+            const double askew = between(r, -0.01, 0.01), own = between(r, 0.9, 1.1) * apparent(p->row) * apparent(p->row);
+            if (parked) p->pose.turn = row_turn + askew + (fvi_rng_below(r, 5) == 0 ? 0.5 : 0);
+            const double pixels = FVI_MAX(typical * own, FVI_MIN(20, size / 4.0));
             p->pose.scale = FVI_MIN(pixels, size * 0.8) / fvi_plane_extent(p->row);
             p->pose.height = FVI_MAX(pixels * 0.03, 1) / p->pose.scale *
                              (parked || fvi_rng_uniform(r) < 0.7 ? between(r, 0.7, 1.5) : between(r, 3, 9));

@@ -63,6 +63,7 @@ refuses() {
 }
 refuses report "$disk/r.html" report run -o "$disk/r.html"
 refuses export "$disk/m.onnx" export run -o "$disk/m.onnx"
+refuses predict "$disk/p.csv" predict run planes/test -o "$disk/p.csv"
 refuses synth "$disk/set" synth planes -o "$disk/set" per_class=5 size=32
 refuses tune "$disk/t.json" tune resnet20 batch_size=1 input=3x32x32 mode=infer threads=1 -o "$disk/t.json"
 refuses manual "$disk/f.1" help --man -o "$disk/f.1"

@@ -141,4 +141,19 @@ for shell in zsh fish; do
     "$FOVEA" help completion=$shell > "$work/fovea.$shell"
     if command -v $shell > /dev/null; then $shell -n "$work/fovea.$shell" || fail "$shell: FAILED, the script does not parse"; fi
 done
+if command -v fish > /dev/null; then
+    # fish_completes LINE WANTED
+    fish_completes() {
+        (cd "$work" && PATH="$work:$PATH" HOME="$work" fish --no-config -c 'source fovea.fish; complete -C $argv[1]' "$1") > "$work/offered" 2>&1
+        cut -f 1 "$work/offered" | grep -qxF -- "$2" || { fail "fish: FAILED, no $2 for $1"; cat "$work/offered"; }
+    }
+    ln -sf "$FOVEA" "$work/fovea"
+    fish_completes "fovea tr" train
+    fish_completes "fovea train optim" optimizer=
+    fish_completes "fovea train scheduler=" scheduler=cosine
+    fish_completes "fovea train configs/a.json +" +nano
+    fish_completes "fovea train conf" configs/
+    fish_completes "fovea train data=conf" data=configs/
+    echo "fish: done"
+fi
 exit $failed

@@ -99,6 +99,9 @@ check_line() {
 compile() {
     if [ ! -d "$work/installed" ]; then
         DESTDIR="$work/installed" cmake --install "$build" > "$work/install.log" || { cat "$work/install.log"; return 1; }
+        for part in man/man1/fovea.1 bash-completion/completions/fovea zsh/site-functions/_fovea fish/vendor_completions.d/fovea.fish; do
+            find "$work/installed" -path "*/share/$part" -size +0 | grep -q . || { echo "not installed: $part"; return 1; }
+        done
     fi
     cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
     sanitize=$(sed -n 's/^FOVEA_SANITIZE:[A-Z]*=//p' "$build/CMakeCache.txt")
