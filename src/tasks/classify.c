@@ -131,19 +131,18 @@ static void batch_tensors(const fvi_classify *c, const fvi_batch *b, fv_tensor i
     in[1] = (fv_tensor){FV_I64, 1, {b->n}, b->labels};
 }
 
-fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, bool train, int64_t *bytes)
+fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, unsigned uses, int64_t *bytes)
 {
     fv_tensor in[2];
-    int64_t foretold = 0, part_bytes = 0;
+    const bool train = uses & FVI_CLASSIFY_TRAIN;
     batch_tensors(c, &(fvi_batch){.n = batch_size}, in);
+    /* Training first: it decides where variables live. The bytes are the session's, after the last one. */
     if (train) {
-        FVI_TRY(c->ctx, fv_function_compile(c->gradient[1], in, 2, &foretold));
-        FVI_TRY(c->ctx, fv_function_compile(c->update, NULL, 0, &part_bytes));
-        foretold = FVI_MAX(foretold, part_bytes);
-    } else {
-        FVI_TRY(c->ctx, fv_function_compile(c->eval, in, 2, &foretold));
+        FVI_TRY(c->ctx, fv_function_compile(c->gradient[1], in, 2, bytes));
+        if (uses & FVI_CLASSIFY_ACCUMULATE) FVI_TRY(c->ctx, fv_function_compile(c->gradient[0], in, 2, bytes));
+        FVI_TRY(c->ctx, fv_function_compile(c->update, NULL, 0, bytes));
     }
-    if (bytes) *bytes = foretold;
+    if (uses & FVI_CLASSIFY_EVALUATE) FVI_TRY(c->ctx, fv_function_compile(c->eval, in, 2, bytes));
     return train ? fvi_classification_loss_set(c->session, &c->o.loss) : FV_OK;
 }
 

@@ -26,8 +26,9 @@ typedef struct fvi_classify_options {
 typedef struct fvi_classify fvi_classify;
 FV_CHECKED fv_status fvi_classify_create(fv_session *s, const fvi_classify_options *o, fvi_classify **out);
 void fvi_classify_destroy(fvi_classify *c);              /* NULL allowed; before the session */
-/* Compiles the training functions for this batch size, so that all variables exist. *bytes (may be NULL): foretold. */
-FV_CHECKED fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, bool train, int64_t *bytes);
+enum { FVI_CLASSIFY_TRAIN = 1, FVI_CLASSIFY_ACCUMULATE = 2, FVI_CLASSIFY_EVALUATE = 4 };
+/* Compiles the functions of these uses for this batch size, so that all variables exist. *bytes (may be NULL): foretold. */
+FV_CHECKED fv_status fvi_classify_prepare(fvi_classify *c, int64_t batch_size, unsigned uses, int64_t *bytes);
 
 /* Gradients of one micro-batch into their variables: replaced by the first of a step, added by the others. */
 FV_CHECKED fv_status fvi_classify_gradient(fvi_classify *c, const fvi_batch *b, bool first, double *loss_sum, double *weight);

@@ -120,7 +120,7 @@ static fv_status build(own_evaluation *o)
     fvi_classify_options c = {.model = o->model, .classes = o->data->classes, .size = v->image_size};
     FVI_TRY(o->ctx, fv_session_create(o->ctx, &(fv_session_options){.amp = v->enable_amp}, &o->session));
     FVI_TRY(o->ctx, fvi_classify_create(o->session, &c, &o->task));
-    FVI_TRY(o->ctx, fvi_classify_prepare(o->task, FVI_MIN(l.batch_size, o->data->count), false, NULL));
+    FVI_TRY(o->ctx, fvi_classify_prepare(o->task, FVI_MIN(l.batch_size, o->data->count), FVI_CLASSIFY_EVALUATE, NULL));
     FVI_TRY(o->ctx, fvi_weights_load(o->ctx, o->session, &o->stored.weights));
     FVI_TRY(o->ctx, fvi_confusion_init(o->ctx, &o->counts, o->data->classes));
     FVI_TRY(o->ctx, fvi_mistakes_init(o->ctx, &o->mistakes, (int)v->paint_images));

@@ -318,7 +318,7 @@ static fv_status freeze(fv_trainer *t)
     fv_status status = FV_OK;
     if (!t->config->v.freeze || !*t->config->v.freeze) goto done;
     if (!list) return fvi_nomem(t->ctx);
-    FVI_TRY_DONE(t->ctx, status, fvi_classify_prepare(t->task, t->config->v.batch_size, false, NULL));
+    FVI_TRY_DONE(t->ctx, status, fvi_classify_prepare(t->task, t->config->v.batch_size, FVI_CLASSIFY_EVALUATE, NULL));
     for (char *name; (name = strsep(&next, ", "));) {
         char pattern[256];
         if (!*name) continue;
@@ -377,7 +377,8 @@ fv_status fvi_trainer_prepare(fv_trainer *t)
     }
     const int64_t before = fvi_memory_now();             /* program, libraries, data */
     FVI_TRY(t->ctx, create_task(t));
-    FVI_TRY(t->ctx, fvi_classify_prepare(t->task, batch, true, &t->progress.foretold_bytes));
+    FVI_TRY(t->ctx, fvi_classify_prepare(t->task, batch, FVI_CLASSIFY_TRAIN | (t->config->v.accumulation > 1 ? FVI_CLASSIFY_ACCUMULATE : 0) |
+                                                                 (t->val ? FVI_CLASSIFY_EVALUATE : 0), &t->progress.foretold_bytes));
     t->progress.foretold_bytes += before + (int64_t)(fvi_loader_bytes(&train) + (t->val ? fvi_loader_bytes(&val) : 0));
     count_parameters(t);
     if (t->resumed) FVI_TRY(t->ctx, fvi_checkpoint_restore(t->ctx, &t->checkpoint, t->session, t->run.changed));
