@@ -27,6 +27,57 @@ static double one_cycle(const fvi_schedule *s, int64_t t, double start, double p
     return anneal(peak, end, (step - top) / (last - top));
 }
 
+/* Cosine from the top of every cycle; the position in it is found in whole numbers, since logarithms misround at restarts. */
+static double warm_restarts(const fvi_schedule *s, int64_t t)
+{
+    int64_t length = s->restart > 1 ? s->restart : 1;
+    if (s->restart_mult <= 1) return fvi_cosine(s->base, s->min, length, t % length);
+    while (t >= length) {
+        t -= length;
+        if (length > INT64_MAX / s->restart_mult) break;
+        length *= s->restart_mult;
+    }
+    return fvi_cosine(s->base, s->min, length, t);
+}
+
+/* base * factor^n, but not below min unless the base is. */
+static double reduced(const fvi_schedule *s, int64_t n)
+{
+    double rate = s->base;
+    for (int64_t i = 0; i < n && rate > s->min; i++) rate = fmax(rate * s->factor, s->min);
+    return rate;
+}
+
+/* Better as PyTorch's ReduceLROnPlateau has it: relative to the best, or by an absolute amount. The first figure is. */
+static bool plateau_better(const fvi_schedule *s, const fvi_plateau *p, double value, bool smaller)
+{
+    if (isnan(value)) return false;
+    if (!p->seen) return true;
+    if (smaller) return value < (s->absolute ? p->best - s->threshold : p->best * (1 - s->threshold));
+    return value > (s->absolute ? p->best + s->threshold : p->best * (1 + s->threshold));
+}
+
+bool fvi_plateau_step(const fvi_schedule *s, fvi_plateau *p, double value, bool smaller)
+{
+    if (plateau_better(s, p, value, smaller)) {
+        p->best = value;
+        p->seen = 1;
+        p->bad = 0;
+    } else {
+        p->bad++;
+    }
+    if (p->cooldown > 0) {
+        p->cooldown--;
+        p->bad = 0;
+    }
+    if (p->bad <= s->patience) return false;
+    p->bad = 0;
+    p->cooldown = s->cooldown;
+    if (reduced(s, p->reductions) - reduced(s, p->reductions + 1) <= 1e-8) return false;     /* nothing left to take away */
+    p->reductions++;
+    return true;
+}
+
 static double after_warmup(const fvi_schedule *s, int64_t t)
 {
     double rate = s->base;
@@ -40,6 +91,8 @@ static double after_warmup(const fvi_schedule *s, int64_t t)
         for (int i = 0; i < s->n_milestones; i++)
             if (t >= s->milestones[i]) rate *= s->gamma;
         return rate;
+    case FVI_WARM_RESTARTS: return warm_restarts(s, t - s->warmup);
+    case FVI_PLATEAU: return reduced(s, s->reductions);
     default:
         return rate;
     }

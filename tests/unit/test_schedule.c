@@ -5,6 +5,8 @@
 #include "base/base.h"
 #include "optim/schedule.h"
 
+#include <stdlib.h>
+
 static void cosine_closed_form(void)
 {
     static const double golden[] = {.1, .0975773, .09054634, .07959537, .06579634, .0505, .03520366, .02140463, .01045366, .0034227, .001, .0034227};
@@ -72,4 +74,91 @@ static void average(void)
     CHECK_CLOSE(fvi_ema_decay(.5, 20), .5, 0);
 }
 
-TEST_MAIN(CASE(cosine_closed_form), CASE(cosine_stays_at_the_end), CASE(warmup_cosine), CASE(constant_and_steps), CASE(one_cycle), CASE(average))
+/* ---- PyTorch's (tools/golden/schedules.py) ------------------------------------------------------------------------------- */
+
+static const char *const kinds[] = {"constant", "cosine", "warmup_cosine", "multi_step", "one_cycle", "warm_restarts"};
+
+static bool read_case(FILE *f, fvi_schedule *s, char kind[32], int *rows)
+{
+    long long warmup, total, restart, mult;
+    *s = (fvi_schedule){.kind = FVI_SCHEDULE_COUNT, .momentum = .9, .cycle_momentum = true};
+    if (fscanf(f, "%31s %lf %lf %lld %lld %lf %lld %lld %d", kind, &s->base, &s->min, &warmup, &total, &s->gamma, &restart, &mult, rows) != 9) return false;
+    s->warmup = warmup;
+    s->total = total;
+    s->restart = restart;
+    s->restart_mult = mult;
+    for (int i = 0; i < FVI_COUNT(kinds); i++)
+        if (!strcmp(kind, kinds[i])) s->kind = (fvi_schedule_kind)i;
+    char line[256] = "", *at = line, *end;
+    if (!fgets(line, sizeof line, f)) return false;
+    for (long long m; s->n_milestones < 8 && (m = strtoll(at, &end, 10), end != at); at = end) s->milestones[s->n_milestones++] = m;
+    return s->kind != FVI_SCHEDULE_COUNT;
+}
+
+static void check_case(FILE *f)
+{
+    fvi_schedule s;
+    char kind[32];
+    int rows = 0;
+    CHECK(read_case(f, &s, kind, &rows));
+    for (int t = 0; t < rows; t++) {
+        double rate, momentum;
+        CHECK_EQ(fscanf(f, "%lf %lf", &rate, &momentum), 2);
+        CHECK_MSG(fabs(fvi_schedule_rate(&s, t) - rate) <= 1e-12 * s.base, "%s, update %d: %.17g, PyTorch's is %.17g", kind, t, fvi_schedule_rate(&s, t), rate);
+        CHECK_CLOSE(fvi_schedule_momentum(&s, t), momentum, 1e-13);
+    }
+}
+
+static void check_plateau(FILE *f)
+{
+    fvi_schedule s = {.kind = FVI_PLATEAU};
+    fvi_plateau p = {0};
+    char mode[8], how[8];
+    long long patience, cooldown;
+    int rows;
+    CHECK_EQ(fscanf(f, "%7s %7s %lf %lf %lf %lld %lf %lld %d", mode, how, &s.base, &s.min, &s.factor, &patience, &s.threshold, &cooldown, &rows), 9);
+    s.patience = patience;
+    s.cooldown = cooldown;
+    s.absolute = !strcmp(how, "abs");
+    for (int i = 0; i < rows; i++) {
+        double value, rate, before = fvi_schedule_rate(&s, i);
+        CHECK_EQ(fscanf(f, "%lf %lf", &value, &rate), 2);
+        bool reduced = fvi_plateau_step(&s, &p, value, !strcmp(mode, "min"));
+        s.reductions = p.reductions;
+        CHECK_MSG(fvi_schedule_rate(&s, i) == rate, "%s %s, validation %d: %.17g, PyTorch's is %.17g", mode, how, i, fvi_schedule_rate(&s, i), rate);
+        CHECK(reduced == (rate < before));
+    }
+}
+
+static void golden_schedules(void)
+{
+    FILE *f = fopen(FOVEA_TESTS_DIR "/golden/schedules.txt", "r");
+    char word[16];
+    int cases = 0, plateaus = 0;
+    CHECK(f != NULL);
+    while (fscanf(f, "%15s", word) == 1 && !test_state.failures) {
+        if (!strcmp(word, "case")) cases++, check_case(f);
+        else if (!strcmp(word, "plateau")) plateaus++, check_plateau(f);
+        else CHECK_MSG(false, "\"%s\" in the golden file", word);
+    }
+    fclose(f);
+    CHECK_EQ(cases, 18);
+    CHECK_EQ(plateaus, 10);
+}
+
+/* Facts: (3, 2) restarts at 3, 9, 21 ...; far from the start too, where a logarithm would miss a restart by one. */
+static void restarts_are_exact(void)
+{
+    fvi_schedule s = {.kind = FVI_WARM_RESTARTS, .base = .1, .restart = 3, .restart_mult = 2, .warmup = 2};
+    int64_t at = 2;
+    for (int i = 0; i < 40; i++) {
+        CHECK_CLOSE(fvi_schedule_rate(&s, at), .1, 0);   /* no warm-up at a restart */
+        if (i) CHECK(fvi_schedule_rate(&s, at - 1) < .05);
+        at += (int64_t)3 << i;
+    }
+    CHECK_CLOSE(fvi_schedule_rate(&s, 0), .05, 1e-15);
+    CHECK(isfinite(fvi_schedule_rate(&s, INT64_MAX)));
+}
+
+TEST_MAIN(CASE(cosine_closed_form), CASE(cosine_stays_at_the_end), CASE(warmup_cosine), CASE(constant_and_steps), CASE(one_cycle), CASE(average), CASE(golden_schedules),
+          CASE(restarts_are_exact))
