@@ -94,5 +94,6 @@ const char *cli_bytes(double bytes, char out[32]);         /* "64.9 MB" */
 void cli_json_text(FILE *to, const char *s);               /* quoted and escaped */
 void cli_json_number(FILE *to, double v);                  /* non-finite: null */
 bool cli_is_terminal(FILE *f);
+int cli_columns(FILE *f);                                  /* of the terminal; 80 when it does not say */
 
 #endif

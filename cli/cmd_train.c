@@ -13,17 +13,19 @@ typedef struct view {
     cli *c;
     FILE *log;                   /* console.log of the run */
     bool terminal, line_open, dry, log_failed;
+    bool started;                /* false at the end: the run was finished before */
     double last_print;
     double loss_sum;             /* since the last line */
     long long loss_count;
 } view;
 
-static fv_trainer *running;
+static fv_trainer *volatile running;
 
 static void on_signal(int number)
 {
-    if (running) fv_trainer_interrupt(running);
     signal(number, SIG_DFL);                             /* a second one ends the process at once */
+    if (running) fv_trainer_interrupt(running);
+    else raise(number);                                  /* nothing is being trained */
 }
 
 /* A finished line: to the console and to the run's log. */
@@ -45,7 +47,10 @@ static void say(view *v, const char *text)
 static void open_log(view *v, const fv_train_progress *p)
 {
     char path[4096];
-    if (v->dry || v->log || v->log_failed || snprintf(path, sizeof path, "%s/console.log", p->run) >= (int)sizeof path) return;
+    if (v->log) fclose(v->log);                          /* of the seed before */
+    v->log = NULL;
+    v->log_failed = false;
+    if (v->dry || snprintf(path, sizeof path, "%s/console.log", p->run) >= (int)sizeof path) return;
     v->log = fopen(path, "ae");
     if (!v->log) fprintf(stderr, "warning: cannot write %s: %s\n", path, strerror(errno));
 }
@@ -94,7 +99,7 @@ static void show_step(view *v, const fv_train_progress *p)
     v->last_print = now;
     progress_text(v, p, text, sizeof text);
     if (v->terminal && !v->c->quiet) {
-        fprintf(stderr, "\r\033[K%s", text);
+        fprintf(stderr, "\r\033[K%.*s", cli_columns(stderr) - 1, text);      /* a line that wraps could not be taken back */
         v->line_open = true;
     } else {
         say(v, text);
@@ -125,19 +130,6 @@ static void show_validation(view *v, const fv_train_progress *p)
     say(v, text);
 }
 
-static bool on_event(void *user, fv_train_event event, const fv_train_progress *p)
-{
-    view *v = user;
-    switch (event) {
-    case FV_TRAIN_START: open_log(v, p); show_start(v, p); break;
-    case FV_TRAIN_STEP: show_step(v, p); break;
-    case FV_TRAIN_VALIDATED: show_validation(v, p); break;
-    case FV_TRAIN_SAVED:
-    case FV_TRAIN_END: break;
-    }
-    return true;
-}
-
 static void print_json(const fv_train_progress *p)
 {
     printf("{\"run\": ");
@@ -148,9 +140,7 @@ static void print_json(const fv_train_progress *p)
            (long long)p->max_steps, p->finished ? "true" : "false", (long long)p->parameters, (long long)p->foretold_bytes);
     printf(", \"loss\": ");
     cli_json_number(stdout, p->loss);
-    char *monitor = fv_config_value(fv_trainer_config(running), "monitor");
-    printf(", \"monitor\": %s, \"best\": ", monitor ? monitor : "null");
-    fv_text_free(monitor);
+    printf(", \"monitor\": \"%s\", \"best\": ", p->monitor);
     cli_json_number(stdout, p->best);
     printf(", \"best_step\": %lld, \"metrics\": {", (long long)p->best_step);
     for (int i = 0; i < p->n_metrics; i++) {
@@ -167,7 +157,9 @@ static void print_json(const fv_train_progress *p)
 static void show_end(view *v, const fv_train_progress *p, bool was_finished)
 {
     char text[4600];
-    if (was_finished) {
+    if (was_finished && p->seed_count) {
+        snprintf(text, sizeof text, "%s is finished at step %lld", p->run, (long long)p->step);
+    } else if (was_finished) {
         snprintf(text, sizeof text, "%s is finished at step %lld; extend with: fovea train %s --continue max_steps=%lld", p->run, (long long)p->step,
                  p->run, (long long)(2 * p->step));
     } else if (v->dry) {
@@ -183,20 +175,65 @@ static void show_end(view *v, const fv_train_progress *p, bool was_finished)
     say(v, text);
 }
 
+static void begin(view *v, const fv_train_progress *p)
+{
+    v->started = true;
+    v->last_print = v->loss_sum = 0;
+    v->loss_count = 0;
+    open_log(v, p);
+    show_start(v, p);
+}
+
+static void finish(view *v, const fv_train_progress *p)
+{
+    if (v->line_open && !v->c->quiet) fprintf(stderr, "\n");
+    v->line_open = false;
+    show_end(v, p, !v->started);
+    if (v->c->json && !p->seed_count) print_json(p);
+    v->started = false;
+}
+
+static bool on_event(void *user, fv_train_event event, const fv_train_progress *p)
+{
+    view *v = user;
+    switch (event) {
+    case FV_TRAIN_START: begin(v, p); break;
+    case FV_TRAIN_STEP: show_step(v, p); break;
+    case FV_TRAIN_VALIDATED: show_validation(v, p); break;
+    case FV_TRAIN_SAVED: break;
+    case FV_TRAIN_END: finish(v, p); break;
+    }
+    return true;
+}
+
+/* After the last seed. */
+static void show_seeds(view *v, const fv_seeds *s)
+{
+    const char *line = s->table;
+    if (v->log) fclose(v->log);
+    v->log = NULL;
+    for (; *line; line += strcspn(line, "\n") + 1) {
+        char text[512];
+        snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
+        say(v, text);
+    }
+    char text[4400];
+    snprintf(text, sizeof text, "written to %s/seeds.json, seeds.txt and report.html", s->run);
+    say(v, text);
+    if (v->c->json) printf("%s\n", s->json);
+}
+
 static int train(cli *c, const fv_train_options *o, view *v)
 {
-    fv_status status = fv_trainer_create(c->ctx, NULL, o, &running);
-    if (status != FV_OK) return cli_report(c, status);
     struct sigaction action = {.sa_handler = on_signal};
+    fv_seeds *seeds = NULL;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    const fv_train_progress *p = fv_trainer_progress(running);
-    bool was_finished = p->finished;
-    status = fv_trainer_run(running);
+    fv_status status = fv_train(c->ctx, NULL, o, &running, &seeds);
     if (v->line_open && !c->quiet) fprintf(stderr, "\n");
     v->line_open = false;
-    if (status == FV_OK) show_end(v, p, was_finished);
-    if (status == FV_OK && c->json) print_json(p);
+    if (seeds) show_seeds(v, seeds);
+    fv_seeds_destroy(seeds);
     return cli_report(c, status);
 }
 
@@ -212,8 +249,6 @@ static int run(cli *c)
     o.mode = cli_flag(c, "new") ? FV_RUN_NEW : cli_flag(c, "continue") ? FV_RUN_CONTINUE : cli_flag(c, "overwrite") ? FV_RUN_OVERWRITE : FV_RUN_RESUME;
     o.dry_run = v.dry = cli_flag(c, "dry-run");
     int code = train(c, &o, &v);
-    fv_trainer_destroy(running);
-    running = NULL;
     if (v.log) fclose(v.log);
     return code;
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 const char *cli_thousands(long long n, char out[32])
@@ -53,6 +54,12 @@ void cli_json_number(FILE *to, double v)
         fprintf(to, "%.10g", v);
     else
         fputs("null", to);
+}
+
+int cli_columns(FILE *f)
+{
+    struct winsize size;
+    return ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 bool cli_is_terminal(FILE *f)

@@ -5,6 +5,7 @@
 
 #include "fovea/data.h"
 #include "fovea/model.h"
+#include "fovea/nn.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,7 +55,7 @@ typedef enum fv_train_event {
     FV_TRAIN_STEP,               /* after each update */
     FV_TRAIN_VALIDATED,
     FV_TRAIN_SAVED,
-    FV_TRAIN_END
+    FV_TRAIN_END                 /* the run is finished (or was before), or the dry run is through */
 } fv_train_event;
 
 typedef struct fv_train_progress {
@@ -69,6 +70,7 @@ typedef struct fv_train_progress {
     bool improved;               /* FV_TRAIN_VALIDATED: a new best */
     double best;
     int64_t best_step;           /* -1: none yet */
+    const char *monitor;         /* which figure decides what is best */
     const char *run, *model, *data;            /* folder; name; what is trained on, in words */
     int64_t parameters, trainable, foretold_bytes;
     int64_t train_samples, val_samples;
@@ -76,12 +78,48 @@ typedef struct fv_train_progress {
     int threads;
     bool amp, finished;          /* finished: there was nothing to do any more */
     const char *path;            /* FV_TRAIN_SAVED: the file */
+    int seed_number, seed_count; /* fv_train with several seeds: 1 of 5; 0: a single run */
 } fv_train_progress;
 
 /* Returns false to stop: the trainer saves and fv_trainer_run returns FV_ERROR_CANCELED. */
 typedef bool fv_train_callback(void *user, fv_train_event event, const fv_train_progress *p);
+
+/* ---- parts that may be your own ---- */
+
 /* A loss of your own: the SUM over the samples; *weight gets what to divide by (fv_cross_entropy does so). */
 typedef fv_value *fv_loss_fn(fv_graph *g, fv_value *output, fv_value *labels, fv_value **weight, void *user);
+
+/* A batch as the model sees it. */
+typedef struct fv_batch {
+    int64_t n, size;             /* pictures; their side */
+    const float *images;         /* (n, 3, size, size), normalised */
+    const int64_t *labels, *ids; /* (n); ids: numbers of the samples in their source */
+} fv_batch;
+
+/* A figure of your own over the whole validation data. It stands as val_NAME in metrics.csv, events and progress. Borrowed,
+ * as everything here, until the trainer is destroyed. */
+typedef struct fv_own_metric {
+    const char *name;            /* small letters, digits, _ */
+    bool smaller_is_better;
+    bool monitor;                /* decides what is best, early stop and plateau, in place of the key monitor */
+    void *user;
+    void (*begin)(void *user);   /* before each pass; may be NULL */
+    void (*add)(void *user, const fv_batch *b, const float *scores, int64_t classes);      /* scores: (n, classes), the model's output */
+    double (*value)(void *user); /* after the pass; NaN: undefined, and never the best */
+} fv_own_metric;
+
+/* A training step of your own, as graphs. The trainer keeps time and does the rest: it loads the micro-batches, sets the scalars
+ * "lr", "momentum" or "beta1", "ema_decay" and the random state, runs gradient for each micro-batch and then update, and sees to
+ * schedule, validation, saving, resuming. State is variables of the session, so that checkpoints hold it. Several losses or
+ * optimizers: call fv_accumulate_gradients and fv_optimizer_update with several prefixes. */
+typedef struct fv_own_step {
+    void *user;
+    /* One micro-batch: gradients into their variables (fv_accumulate_gradients with `first`), and the results "loss", a sum over
+     * the samples, and "weight", what to divide it by, in this order. NULL: the trainer's own. */
+    fv_status (*gradient)(fv_graph *g, const fv_model *m, fv_value *images, fv_value *labels, bool first, void *user);
+    /* The update, with the results "norm" and "skip", in this order; `o`: what the configuration says. NULL: fv_optimizer_update. */
+    fv_status (*update)(fv_graph *g, fv_session *s, const fv_optimizer_options *o, void *user);
+} fv_own_step;
 
 typedef enum fv_run_mode {
     FV_RUN_RESUME,               /* an existing run with the same configuration goes on; another one is an error */
@@ -104,6 +142,9 @@ typedef struct fv_train_options {
     fv_source *train_data, *val_data;          /* borrowed; instead of the configured data */
     fv_loss_fn *loss;
     void *loss_user;
+    const fv_own_step *step;
+    const fv_own_metric *metrics;              /* at most 8 */
+    int n_metrics;
     fv_train_callback *callback;
     void *callback_user;
 } fv_train_options;
@@ -117,6 +158,29 @@ FV_API void fv_trainer_interrupt(fv_trainer *t);
 FV_API const fv_train_progress *fv_trainer_progress(const fv_trainer *t);
 FV_API const fv_config *fv_trainer_config(const fv_trainer *t);
 FV_API fv_session *fv_trainer_session(fv_trainer *t);
+
+/* ---- several seeds ---- */
+
+typedef struct fv_seeds_metric {
+    const char *name;
+    int n;                       /* seeds that have it */
+    const double *values;        /* one for each seed; NaN: not yet, or undefined */
+    double mean, deviation;      /* sample standard deviation (n - 1); NaN below two values */
+    double low, high;            /* 95 % interval of the mean, Student's t; NaN below two values */
+} fv_seeds_metric;
+typedef struct fv_seeds {
+    const char *run;             /* folder: seed-0, seed-1 ... are runs in it; seeds.json, seeds.txt, report.html */
+    const int64_t *seeds;
+    int count, finished;
+    const fv_seeds_metric *metrics;      /* best_... (of the monitored figure), loss, and the figures of the last validation */
+    int n_metrics;
+    const char *table, *json;    /* the same for people, and as one JSON object on one line */
+} fv_seeds;
+/* Trains as the configuration says: once, or with the key `seeds` that often, each seed as a run of its own in a sub-folder,
+ * which resumes like any run; finished ones are not run again. *out (may be NULL): the summary, NULL without `seeds`.
+ * *current (may be NULL): the trainer at work, for fv_trainer_interrupt from a signal handler; NULL in between. */
+FV_API fv_status fv_train(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_trainer *volatile *current, fv_seeds **out) FV_CHECKED;
+FV_API void fv_seeds_destroy(fv_seeds *s);                       /* NULL is allowed */
 
 /* ---- evaluation ---- */
 

@@ -37,7 +37,9 @@ static fv_value *loss_of(fv_graph *g, const fvi_classify *c, fv_value *logits, f
 static fv_status build_gradient(fv_graph *g, fv_value *const *in, int n_in, void *user)
 {
     const part *p = user;
+    const fvi_classify_options *o = &p->task->o;
     (void)n_in;
+    if (o->own_gradient) return o->own_gradient(g, o->model, in[0], in[1], p->first, o->own_step_user);
     fv_value *weight = NULL, *loss = loss_of(g, p->task, logits_of(g, p->task, in[0]), in[1], &weight);
     FVI_TRY(p->task->ctx, fv_graph_status(g));
     FVI_TRY(p->task->ctx, fv_accumulate_gradients(g, NULL, loss, weight, p->first));
@@ -51,6 +53,7 @@ static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *
     const fvi_classify *c = user;
     (void)in;
     (void)n_in;
+    if (c->o.own_update) return c->o.own_update(g, c->session, &c->o.optimizer, c->o.own_step_user);
     return fv_optimizer_update(g, c->session, &c->o.optimizer);
 }
 
@@ -195,6 +198,11 @@ fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusi
     counts->loss_sum += (double)loss;
     counts->loss_weight += (double)weight;
     return FV_OK;
+}
+
+const float *fvi_classify_scores(const fvi_classify *c)
+{
+    return c->scores;
 }
 
 const char *fvi_classify_nonfinite(fvi_classify *c, const fvi_batch *b, bool first)

@@ -21,6 +21,10 @@ typedef struct fvi_classify_options {
     fvi_loss_fn *own_loss;               /* instead of it, or NULL */
     void *own_loss_user;
     fv_optimizer_options optimizer;
+    /* A step of the user's own, as in fv_own_step; NULL: ours. */
+    fv_status (*own_gradient)(fv_graph *g, const fv_model *m, fv_value *images, fv_value *labels, bool first, void *user);
+    fv_status (*own_update)(fv_graph *g, fv_session *s, const fv_optimizer_options *o, void *user);
+    void *own_step_user;
 } fvi_classify_options;
 
 typedef struct fvi_classify fvi_classify;
@@ -35,6 +39,8 @@ FV_CHECKED fv_status fvi_classify_gradient(fvi_classify *c, const fvi_batch *b, 
 FV_CHECKED fv_status fvi_classify_update(fvi_classify *c, double *norm, bool *skipped);
 /* Adds one batch to the counts and the list of mistakes (may be NULL). */
 FV_CHECKED fv_status fvi_classify_evaluate(fvi_classify *c, const fvi_batch *b, fvi_confusion *counts, fvi_mistakes *mistakes);
+/* (n, classes) scores of the batch that was evaluated last. */
+const float *fvi_classify_scores(const fvi_classify *c);
 /* Where the first value that is not finite arises; NULL when all is finite. */
 const char *fvi_classify_nonfinite(fvi_classify *c, const fvi_batch *b, bool first);
 

@@ -137,12 +137,25 @@ static char *position_text(const fvi_position *p)
     fvi_text_json_number(&t, p->last_loss);
     fvi_text_add(&t, ",\"last_norm\":");
     fvi_text_json_number(&t, p->last_norm);
+    fvi_text_add(&t, ",\"last_rate\":");
+    fvi_text_json_number(&t, p->last_rate);
+    fvi_text_add(&t, ",\"stop_best\":");
+    fvi_text_json_number(&t, p->stop_best);
+    fvi_text_add(&t, ",\"plateau\":{\"seen\":%lld,\"bad\":%lld,\"cooldown\":%lld,\"reductions\":%lld,\"best\":", (long long)p->plateau.seen,
+                 (long long)p->plateau.bad, (long long)p->plateau.cooldown, (long long)p->plateau.reductions);
+    fvi_text_json_number(&t, p->plateau.best);
+    fvi_text_add(&t, "}");
     fvi_text_add(&t, ",\"samples\":%lld,\"metrics\":{", (long long)p->samples);
     for (int i = 0; i < FVI_METRICS; i++) {
         fvi_text_add(&t, "%s\"%s\":", i ? "," : "", fvi_metric_columns[i]);
         fvi_text_json_number(&t, p->metrics[i]);
     }
-    fvi_text_add(&t, "}}");
+    fvi_text_add(&t, "},\"own\":[");
+    for (int64_t i = 0; i < p->n_own; i++) {
+        if (i) fvi_text_add(&t, ",");
+        fvi_text_json_number(&t, p->own[i]);
+    }
+    fvi_text_add(&t, "]}");
     return fvi_text_take(&t);
 }
 
@@ -240,6 +253,7 @@ fv_status fvi_checkpoint_save(fv_context *ctx, fv_session *s, const char *folder
         goto done;
     }
     FVI_TRY_DONE(ctx, status, fvi_make_dirs(ctx, folder));
+    const bool first = !fvi_file_exists(n.state) && !fvi_file_exists(n.old_state);
     FVI_TRY_DONE(ctx, status, write_weights(ctx, s, n.weights, false, p, t, hash, &weights));
     FVI_TRY_DONE(ctx, status, write_state(ctx, s, n.state, p, t, hash, &state));
     /* Both are on the disk. From here on every moment leaves a pair: latest + latest, previous + latest, previous + previous. */
@@ -250,7 +264,11 @@ fv_status fvi_checkpoint_save(fv_context *ctx, fv_session *s, const char *folder
     FVI_TRY_DONE(ctx, status, fvi_writer_commit(w));
     w = state;
     state = NULL;
-    FVI_TRY_DONE(ctx, status, fvi_writer_commit(w));
+    status = fvi_writer_commit(w);
+    if (status != FV_OK) {
+        fvi_error_place(ctx, __FILE__, __LINE__);
+        if (first) unlink(n.weights);                    /* weights without a state would look like a loss, and nothing was saved before */
+    }
 done:
     fvi_writer_abort(weights);
     fvi_writer_abort(state);

@@ -40,9 +40,17 @@ static fv_status read_position(fv_context *ctx, fvi_st_file *f, fvi_position *p)
     p->samples = integer_of(v, "samples", 0);
     const fvi_json *metrics = fvi_json_get(v, "metrics");
     for (int i = 0; i < FVI_METRICS; i++) p->metrics[i] = number_of(metrics, fvi_metric_columns[i]);
+    const fvi_json *own = fvi_json_get(v, "own");
+    for (const fvi_json *m = own && own->kind == FVI_JSON_ARRAY ? own->child : NULL; m && p->n_own < FVI_OWN_METRICS; m = m->next)
+        p->own[p->n_own++] = m->kind == FVI_JSON_NUMBER ? m->number : (double)NAN;
+    const fvi_json *plateau = fvi_json_get(v, "plateau");
+    p->plateau = (fvi_plateau){.seen = integer_of(plateau, "seen", 0), .bad = integer_of(plateau, "bad", 0), .cooldown = integer_of(plateau, "cooldown", 0),
+                               .reductions = integer_of(plateau, "reductions", 0), .best = plateau ? number_of(plateau, "best") : 0};
+    p->last_rate = number_of(v, "last_rate");
+    p->stop_best = fvi_json_get(v, "stop_best") ? number_of(v, "stop_best") : p->best;       /* versions before it had one for both */
     const fvi_json *finished = fvi_json_get(v, "finished");
     p->finished = finished && finished->kind == FVI_JSON_BOOL && finished->number != 0;
-    if (p->step < 0 || p->epoch < 0 || p->index < 0 || p->batches < 0)
+    if (p->step < 0 || p->epoch < 0 || p->index < 0 || p->batches < 0 || p->plateau.reductions < 0 || p->plateau.bad < 0 || p->plateau.cooldown < 0)
         return fvi_fail(ctx, FV_ERROR_FORMAT, "%s holds an impossible position" REMEDY, f->path);
     return FV_OK;
 }
@@ -253,6 +261,32 @@ static bool is_state(const fv_var *v)
     return role == FV_OPTIMIZER || role == FV_EMA || role == FV_SCALAR || role == FV_RANDOM;
 }
 
+/* Does the file hold the whole state of the parameter that `v` belongs to? Adam's averages without Adam's count, or the
+ * other way round, would be worse than none. */
+static bool state_is_whole(const fvi_checkpoint *c, fv_session *s, const fv_var *v)
+{
+    const fv_var *base = fv_var_base(v);
+    int n = fv_session_var_count(s);
+    for (int i = 0; i < n; i++) {
+        const fv_var *other = fv_session_var(s, i);
+        if (fv_var_role(other) == FV_OPTIMIZER && fv_var_base(other) == base && !fvi_st_find(&c->state, fv_var_name(other))) return false;
+    }
+    return true;
+}
+
+/* An average that was not kept before: it begins with the weights, not with zeros. */
+static fv_status begin_average(fv_context *ctx, fv_session *s, fv_var *average)
+{
+    fv_tensor t;
+    fv_var_shape(average, &t);
+    size_t bytes = (size_t)FVI_MAX(fv_var_numel(average), 1) * fv_dtype_size(t.dtype);
+    if (!(t.data = fvi_malloc_aligned(bytes))) return fvi_nomem(ctx);
+    fv_status status = fv_var_get(s, fv_var_base(average), &t);
+    if (status == FV_OK) status = fv_var_set(s, average, &t);
+    fvi_free_aligned(t.data, bytes);
+    return status;
+}
+
 fv_status fvi_checkpoint_restore(fv_context *ctx, const fvi_checkpoint *c, fv_session *s, bool lenient)
 {
     int n = fv_session_var_count(s), missing = 0;
@@ -261,8 +295,13 @@ fv_status fvi_checkpoint_restore(fv_context *ctx, const fvi_checkpoint *c, fv_se
         fv_var *v = fv_session_var(s, i);
         if (!is_state(v)) continue;
         const fvi_st_tensor *t = fvi_st_find(&c->state, fv_var_name(v));
+        if (t && lenient && fv_var_role(v) == FV_OPTIMIZER && !state_is_whole(c, s, v)) t = NULL;
         if (t) {
             FVI_TRY(ctx, set_from(ctx, s, &c->state, t, v));
+            continue;
+        }
+        if (lenient && fv_var_role(v) == FV_EMA && fv_var_base(v)) {
+            FVI_TRY(ctx, begin_average(ctx, s, v));
             continue;
         }
         if (!lenient && fv_var_role(v) != FV_RANDOM && fv_var_role(v) != FV_SCALAR)

@@ -258,8 +258,13 @@ static fv_status check_optimizer(fv_config *c)
     fvi_values *v = &c->v;
     if (v->nesterov && v->momentum <= 0)
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: Nesterov needs a momentum above 0", place_of(c, "nesterov", place));
-    if (v->scheduler == 3 && !v->milestones.n)
+    if (v->scheduler == FVI_MULTI_STEP && !v->milestones.n)
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: multi_step needs milestones", place_of(c, "scheduler", place));
+    if (v->scheduler == FVI_WARM_RESTARTS && !v->restart_iters && v->restart_epochs <= 0)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: warm_restarts needs restart_iters or restart_epochs, the length of the first cycle",
+                        place_of(c, "scheduler", place));
+    if (v->restart_iters && v->restart_epochs > 0)
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s and restart_iters say the same; give one of them", place_of(c, "restart_epochs", place));
     if (v->max_learning_rate > 0 && fvi_config_given(c, "learning_rate") && v->learning_rate != v->max_learning_rate)
         fvi_log(c->ctx, FV_LOG_INFO, "max_learning_rate %g is the peak; learning_rate %g is not used", v->max_learning_rate, v->learning_rate);
     double peak = v->max_learning_rate > 0 ? v->max_learning_rate : v->learning_rate;
@@ -308,6 +313,7 @@ fv_status fvi_config_check(fv_config *c)
     FVI_TRY(c->ctx, check_cadence(c, "validate_every", v->validate_every));
     FVI_TRY(c->ctx, check_cadence(c, "save_every", v->save_every));
     FVI_TRY(c->ctx, check_device(c));
+    v->scheduler = fvi_scheduler_of(v->scheduler);       /* sgdr is warm_restarts */
     FVI_TRY(c->ctx, check_optimizer(c));
     FVI_TRY(c->ctx, fvi_config_check_data(c));
     v->monitor = fvi_metric_of(v->monitor);              /* f1_macro is f1 */
@@ -454,22 +460,46 @@ char *fv_config_variants(fv_context *ctx, const char *path)
     return names;
 }
 
-char *fvi_config_difference(const fv_config *a, const fv_config *b)
+/* Adds a key whose values differ; both are freed. */
+static void add_difference(fvi_text *t, const char *key, char *from, char *to, bool json)
+{
+    if (!from || !to) t->failed = true;
+    else if (strcmp(from, to)) fvi_text_add(t, json ? "%s\"%s\":{\"from\":%s,\"to\":%s}" : "%s%s (%s, now %s)", t->length <= 1 ? "" : json ? "," : ", ", key, from, to);
+    fvi_free(from);
+    fvi_free(to);
+}
+
+static char *difference(const fv_config *a, const fv_config *b, bool json)
 {
     fvi_text t = {0};
-    fvi_text_raw(&t, "", 0);
+    fvi_text_raw(&t, "{", json);
+    for (const fvi_attr_def *d = fvi_config_table; d->name; d++)
+        if (!(fvi_config_key_flags(d) & FVI_KEY_LOCAL)) add_difference(&t, d->name, fvi_attr_text(d, &a->v), fvi_attr_text(d, &b->v), json);
+    add_difference(&t, "model_args", fvi_config_model_args(a), fvi_config_model_args(b), json);
+    fvi_text_raw(&t, "}", json);
+    return fvi_text_take(&t);
+}
+
+char *fvi_config_difference(const fv_config *a, const fv_config *b)
+{
+    return difference(a, b, false);
+}
+
+char *fvi_config_difference_json(const fv_config *a, const fv_config *b)
+{
+    return difference(a, b, true);
+}
+
+bool fvi_config_differs(const fv_config *a, const fv_config *b, const char *key)
+{
+    size_t n = strlen(key);
     for (const fvi_attr_def *d = fvi_config_table; d->name; d++) {
-        if (fvi_config_key_flags(d) & FVI_KEY_LOCAL) continue;
+        if (strncmp(d->name, key, n) || (d->name[n] && d->name[n] != '.') || (fvi_config_key_flags(d) & FVI_KEY_LOCAL)) continue;
         char *x = fvi_attr_text(d, &a->v), *y = fvi_attr_text(d, &b->v);
-        if (!x || !y) t.failed = true;
-        else if (strcmp(x, y)) fvi_text_add(&t, "%s%s (%s, now %s)", t.length ? ", " : "", d->name, x, y);
+        bool same = x && y && !strcmp(x, y);
         fvi_free(x);
         fvi_free(y);
+        if (!same) return true;
     }
-    char *x = fvi_config_model_args(a), *y = fvi_config_model_args(b);
-    if (!x || !y) t.failed = true;
-    else if (strcmp(x, y)) fvi_text_add(&t, "%smodel_args (%s, now %s)", t.length ? ", " : "", x, y);
-    fvi_free(x);
-    fvi_free(y);
-    return fvi_text_take(&t);
+    return false;
 }

@@ -7,10 +7,13 @@
 #include "base/attr.h"
 #include "base/json.h"
 #include "fovea/train.h"
+#include "optim/schedule.h"
 
 typedef enum fvi_task { FVI_CLASSIFY } fvi_task;
 typedef enum fvi_device { FVI_DEVICE_AUTO, FVI_DEVICE_CPU, FVI_DEVICE_CUDA } fvi_device;
 typedef enum fvi_mode { FVI_MODE_AUTO, FVI_MODE_MAX, FVI_MODE_MIN } fvi_mode;
+
+#define FVI_SEEDS_MAX 1000
 
 typedef struct fvi_values {
     int64_t task, device, amp_dtype, data_format, optimizer, scheduler, monitor, mode, loss_name;   /* enums */
@@ -22,9 +25,9 @@ typedef struct fvi_values {
     int64_t folds, fold, split_seed;
     double split_val, split_test, cache_mb, crop_pct, random_crop, rrc, rrc_scale[2], rrc_ratio[2], vertical_flip, jitter, jitter_strength[4];
     int64_t image_size, threads, workers, seed, batch_size, accumulation, max_steps, epochs, patience, paint_images;
-    int64_t pad_crop, warmup_iters, lr_decay_iters;
+    int64_t pad_crop, warmup_iters, lr_decay_iters, restart_iters, restart_mult, plateau_patience, plateau_absolute, plateau_cooldown, seeds;
     double mean[3], std[3], horizontal_flip, learning_rate, betas[2], momentum, eps, weight_decay, max_grad_norm;
-    double warmup_epochs, max_learning_rate, min_lr, final_lr_ratio, gamma, label_smoothing, ema_decay, min_delta;
+    double warmup_epochs, max_learning_rate, min_lr, final_lr_ratio, gamma, restart_epochs, plateau_factor, plateau_threshold, label_smoothing, ema_decay, min_delta;
     fvi_dims milestones;
 } fvi_values;
 
@@ -44,6 +47,7 @@ const char *fvi_config_heading(const fvi_attr_def *d);
 const char *fvi_config_example(const fvi_attr_def *d);        /* NULL: none is written down, the default shows it */
 /* Keys of other releases of Fovea: NULL, or why this one does not take it. */
 const char *fvi_config_not_yet(const char *key);
+fvi_schedule_kind fvi_scheduler_of(int64_t index);   /* which one a name of `scheduler` means */
 bool fvi_config_ignored(const char *key);            /* accepted with a note, means nothing here */
 
 typedef struct fvi_model_arg { char *name, *json, *origin; } fvi_model_arg;
@@ -80,5 +84,9 @@ bool fvi_config_given(const fv_config *c, const char *key);       /* not the def
 char *fvi_config_model_args(const fv_config *c);                  /* {"stem": "cifar"} */
 /* Names of the keys that differ and matter to a run, "batch_size (32, now 64), seed (...)"; "" when none. */
 char *fvi_config_difference(const fv_config *a, const fv_config *b);
+/* The same as a JSON object, {"batch_size":{"from":32,"to":64}}. */
+char *fvi_config_difference_json(const fv_config *a, const fv_config *b);
+/* Does this key, or any key of this group ("data"), differ? */
+bool fvi_config_differs(const fv_config *a, const fv_config *b, const char *key);
 
 #endif

@@ -61,6 +61,7 @@ static const struct { const char *group, *key; } shorts[] = {
     {"augment.color_jitter", "augment.color_jitter.p"},
     {"loss", "loss.name"},
     {"early_stop", "early_stop.patience"},
+    {"plateau", "plateau.patience"},
 };
 
 const char *fvi_config_short(const char *group)

@@ -14,7 +14,12 @@ static const char *const alphas[] = {"drop", "white", "black", "grey", NULL};   
 static const char *const resizes[] = {"auto", "none", "crop", "squash", "pad", NULL};               /* of fvi_resize_mode, one later */
 static const char *const interpolations[] = {"bilinear", "bicubic", "lanczos", "nearest", "box", NULL};      /* of fvi_filter */
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
-static const char *const schedulers[] = {"constant", "cosine", "warmup_cosine", "multi_step", "one_cycle", NULL};
+static const char *const schedulers[] = {"constant", "cosine", "warmup_cosine", "multi_step", "one_cycle", "warm_restarts", "plateau", /* fvi_schedule_kind */
+                                         "multistep", "onecycle", "cosine_restarts", "sgdr", "reduce_on_plateau", NULL};
+static const fvi_schedule_kind schedule_kinds[] = {FVI_CONSTANT, FVI_COSINE, FVI_WARMUP_COSINE, FVI_MULTI_STEP, FVI_ONE_CYCLE, FVI_WARM_RESTARTS, FVI_PLATEAU,
+                                                   FVI_MULTI_STEP, FVI_ONE_CYCLE, FVI_WARM_RESTARTS, FVI_WARM_RESTARTS, FVI_PLATEAU};
+_Static_assert(FVI_COUNT(schedulers) == FVI_COUNT(schedule_kinds) + 1, "a name is missing");
+static const char *const thresholds[] = {"rel", "abs", NULL};
 static const char *const modes[] = {"auto", "max", "min", NULL};
 static const char *const losses[] = {"cross_entropy", NULL};
 
@@ -80,6 +85,7 @@ const fvi_attr_def fvi_config_table[] = {
     BOOL("enable_amp", enable_amp, .aliases = "amp", .help = "mixed precision: convolutions and matrix products in amp_dtype"),
     ENUM("amp_dtype", amp_dtype, amp_dtypes, .help = "auto: bf16 on CPUs"),
     INT("seed", seed, .min = 0, .max = 9007199254740991, .help = "of weights, order and augmentation"),
+    INT("seeds", seeds, .min = 0, .max = FVI_SEEDS_MAX, .help = "repeat the run with so many seeds, from seed on: mean, deviation and interval of each figure; 0: one run"),
     INT("batch_size", batch_size, .fallback = 32, .min = 1, .max = 1 << 20, .aliases = "batch", .help = "pictures in a (micro-)batch"),
     INT("gradient_accumulation_steps", accumulation, .fallback = 1, .min = 1, .max = 1 << 20, .aliases = "accumulate grad_accum",
         .help = "micro-batches of one update"),
@@ -102,6 +108,14 @@ const fvi_attr_def fvi_config_table[] = {
     INT("lr_decay_iters", lr_decay_iters, .min = 0, .max = 1e15, .help = "update at which cosine reaches min_lr; 0: the last"),
     {.name = "milestones", .kind = FVI_ATTR_DIMS, AT(milestones), .min = 0, .max = 1e15, .help = "updates at which multi_step multiplies by gamma"},
     FLOAT("gamma", gamma, .fallback = 0.1, .min = 0, .max = 1e6, .help = "multi_step: factor at each milestone"),
+    INT("restart_iters", restart_iters, .min = 0, .max = 1e15, .aliases = "T_0 t_0", .help = "warm_restarts: updates of the first cycle"),
+    FLOAT("restart_epochs", restart_epochs, .min = 0, .max = 1e9, .help = "the same in epochs"),
+    INT("restart_mult", restart_mult, .fallback = 1, .min = 1, .max = 1e6, .aliases = "T_mult t_mult", .help = "warm_restarts: each cycle is so many times longer than the last"),
+    INT("plateau.patience", plateau_patience, .fallback = 10, .min = 0, .max = 1e9, .help = "plateau: validations without improvement that are borne; after one more the rate falls"),
+    FLOAT("plateau.factor", plateau_factor, .fallback = 0.1, .min = 1e-9, .max = 0.999999999, .help = "plateau: the rate is multiplied by it, down to min_lr"),
+    FLOAT("plateau.threshold", plateau_threshold, .fallback = 1e-4, .min = 0, .max = 1e9, .help = "plateau: what counts as an improvement of the monitored figure"),
+    ENUM("plateau.threshold_mode", plateau_absolute, thresholds, .help = "rel: a share of the best figure; abs: as it is"),
+    INT("plateau.cooldown", plateau_cooldown, .min = 0, .max = 1e9, .help = "plateau: validations after a reduction that do not count"),
     ENUM("loss.name", loss_name, losses, .help = "the loss"),
     FLOAT("loss.label_smoothing", label_smoothing, .min = 0, .max = 1, .aliases = "label_smoothing smoothing", .help = "share given to all classes alike"),
     TEXT("loss.class_weights", class_weights, .help = "a number for each class"),
@@ -112,7 +126,7 @@ const fvi_attr_def fvi_config_table[] = {
     ENUM("monitor", monitor, fvi_metric_names, .help = "which validation figure decides what is best"),
     ENUM("mode", mode, modes, .help = "is larger or smaller better; auto knows the built-in figures"),
     INT("early_stop.patience", patience, .min = 0, .max = 1e9, .aliases = "patience", .help = "stop at so many validations in a row without improvement; 0: off"),
-    FLOAT("early_stop.min_delta", min_delta, .min = 0, .max = 1e9, .help = "what counts as an improvement"),
+    FLOAT("early_stop.min_delta", min_delta, .min = 0, .max = 1e9, .help = "early stop: an improvement by no more than this is none (best is saved all the same)"),
     INT("paint_images", paint_images, .fallback = 16, .min = 0, .max = 256, .help = "worst mistakes shown as pictures in report and events"),
     TEXT("kernel_table", kernel_table, .help = "file written by fovea tune; a copy is kept with the run and obeyed when it goes on"),
     TEXT("run", run, .help = "folder of the run, instead of run_root/<config>.<variants>"),
@@ -199,6 +213,7 @@ const char *fvi_config_example(const fvi_attr_def *d)
         {"augment.color_jitter.p", "0.8"},
         {"threads", "2"},
         {"seed", "1"},
+        {"seeds", "5"},
         {"gradient_accumulation_steps", "4"},
         {"max_steps", "5000"},
         {"epochs", "30"},
@@ -210,6 +225,12 @@ const char *fvi_config_example(const fvi_attr_def *d)
         {"final_lr_ratio", "0.01"},
         {"lr_decay_iters", "5000"},
         {"milestones", "3000,4500"},
+        {"restart_iters", "1000"},
+        {"restart_epochs", "10"},
+        {"restart_mult", "2"},
+        {"plateau.patience", "3"},
+        {"plateau.factor", "0.5"},
+        {"plateau.cooldown", "2"},
         {"loss.label_smoothing", "0.1"},
         {"loss.class_weights", "1,2.5"},
         {"ema_decay", "0.999"},
@@ -231,11 +252,16 @@ const char *fvi_config_example(const fvi_attr_def *d)
 
 const char *fvi_config_not_yet(const char *key)
 {
-    static const char *const names[] = {"pretrained", "pretrained_backbone", "freeze_backbone_epochs", "classes", "sampler", "seeds",
+    static const char *const names[] = {"pretrained", "pretrained_backbone", "freeze_backbone_epochs", "classes", "sampler",
                                         "nominal_batch_size", "layer_decay", "evaluation", "distill", "split", NULL};
     for (int i = 0; names[i]; i++)
         if (!strcmp(names[i], key)) return "this version of fovea does not have it yet";
     return NULL;
+}
+
+fvi_schedule_kind fvi_scheduler_of(int64_t index)
+{
+    return index >= 0 && index < FVI_COUNT(schedule_kinds) ? schedule_kinds[index] : FVI_CONSTANT;
 }
 
 bool fvi_config_ignored(const char *key)

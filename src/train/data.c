@@ -150,7 +150,7 @@ fv_status fvi_trainer_open_data(fv_trainer *t)
 {
     char *split = fvi_split_path(t->run.path);
     if (!split) return fvi_nomem(t->ctx);
-    t->stored_split = t->run.exists && fvi_file_exists(split) && !(t->run.changes && strstr(t->run.changes, "data."));
+    t->stored_split = t->run.exists && fvi_file_exists(split) && !fvi_run_changed(&t->run, t->config, "data");
     fv_status status = fvi_open_data(t->ctx, t->config, &(fv_data_options){.split_file = t->stored_split ? split : NULL}, &t->own_data);
     fvi_free(split);
     FVI_TRY(t->ctx, status);

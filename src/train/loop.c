@@ -21,8 +21,8 @@ void fvi_trainer_tell(fv_trainer *t, fv_train_event event)
     p->seconds = t->train_seconds;
     p->bad_files = fvi_trainer_bad(t);
     p->data_wait = t->train_seconds > 0 && t->loader ? fvi_loader_waited(t->loader) / t->train_seconds : 0;
-    int64_t done = at->step - p->start_step;
-    p->eta_seconds = done > 0 ? t->train_seconds / (double)done * (double)(t->plan.total - at->step) : 0;
+    int64_t done = at->step - p->start_step;             /* with what validations and saving take of the time */
+    p->eta_seconds = done > 0 ? (fvi_seconds() - t->begin) / (double)done * (double)(t->plan.total - at->step) : 0;
     p->images_per_second = t->rate_seconds > 0 ? t->rate_images / t->rate_seconds : 0;
     if (t->callback && !t->callback(t->callback_user, event, p)) t->interrupted = 1;
 }
@@ -93,6 +93,8 @@ static fv_status step(fv_trainer *t)
     double begin = fvi_seconds(), loss = 0, weight = 0, norm = 0;
     int64_t epoch = t->position.epoch, index = t->position.index, images = 0, count = 0;
     bool skipped = false;
+    if (t->begin <= 0) t->begin = begin;
+    FVI_TRY(t->ctx, set_scalars(t));
     for (bool last = false; count < t->config->v.accumulation && !last; count++) {
         const fvi_batch *b;
         double part = 0, part_weight = 0;
@@ -108,13 +110,13 @@ static fv_status step(fv_trainer *t)
         t->position.epoch = last ? b->epoch + 1 : b->epoch;
     }
     if (!isfinite(loss / weight)) return report_nonfinite(t, "the loss", epoch, index, count);
-    FVI_TRY(t->ctx, set_scalars(t));
     FVI_TRY(t->ctx, fvi_classify_update(t->task, &norm, &skipped));
     if (skipped) return report_nonfinite(t, "the gradient", epoch, index, count);
     t->position.step++;
     t->position.batches += count;
     t->progress.loss = t->position.last_loss = loss / weight;
     t->progress.grad_norm = t->position.last_norm = norm;
+    t->position.last_rate = t->progress.learning_rate;
     measure_speed(t, fvi_seconds() - begin, images);
     FVI_TRY(t->ctx, fvi_outputs_step(t));
     return FV_OK;
@@ -129,9 +131,13 @@ static fv_status evaluate(fv_trainer *t, bool *whole)
     int64_t dropped = 0;
     fvi_confusion_clear(&t->counts);
     t->mistakes.count = 0;
+    for (int i = 0; i < t->n_own; i++)
+        if (t->own[i].begin) t->own[i].begin(t->own[i].user);
     do {
         FVI_TRY(t->ctx, fvi_loader_next(t->val_loader, &b));
         if (b->n) FVI_TRY(t->ctx, fvi_classify_evaluate(t->task, b, &t->counts, &t->mistakes));
+        const fv_batch own = {.n = b->n, .size = t->config->v.image_size, .images = b->images, .labels = b->labels, .ids = b->ids};
+        for (int i = 0; b->n && i < t->n_own; i++) t->own[i].add(t->own[i].user, &own, fvi_classify_scores(t->task), t->train->classes);
         dropped += b->dropped;
         *whole = b->last;
     } while (!b->last && !t->interrupted);
@@ -144,17 +150,46 @@ static fv_status evaluate(fv_trainer *t, bool *whole)
 static double monitored(const fv_trainer *t)
 {
     /* A model that yields NaN is never the best. */
-    return isfinite(fvi_confusion_loss(&t->counts)) ? fvi_metric_value(&t->counts, fvi_metric_of(t->config->v.monitor)) : (double)NAN;
+    if (!isfinite(fvi_confusion_loss(&t->counts))) return (double)NAN;
+    return t->own_monitor >= 0 ? t->position.own[t->own_monitor] : fvi_metric_value(&t->counts, fvi_metric_of(t->config->v.monitor));
 }
 
-/* A tie keeps the older one; NaN is never better. */
-static bool is_better(const fv_trainer *t, double value)
+bool fvi_trainer_smaller_is_better(const fv_trainer *t)
 {
     const fvi_values *v = &t->config->v;
-    bool smaller = v->mode == FVI_MODE_AUTO ? fvi_metric_smaller_is_better(fvi_metric_of(v->monitor)) : v->mode == FVI_MODE_MIN;
+    if (t->own_monitor >= 0) return t->own[t->own_monitor].smaller_is_better;
+    return v->mode == FVI_MODE_AUTO ? fvi_metric_smaller_is_better(fvi_metric_of(v->monitor)) : v->mode == FVI_MODE_MIN;
+}
+
+/* Strictly, by more than `delta`: a tie keeps the older one. The first figure is better than none, NaN is better than nothing. */
+static bool is_better(const fv_trainer *t, double value, double than, double delta)
+{
     if (!isfinite(value)) return false;
-    if (t->position.best_step < 0) return true;
-    return smaller ? value < t->position.best - v->min_delta : value > t->position.best + v->min_delta;
+    if (isnan(than)) return true;
+    return fvi_trainer_smaller_is_better(t) ? value < than - delta : value > than + delta;
+}
+
+/* What a validation decides: best, the count of early stop, the rate of plateau. */
+static void judge(fv_trainer *t, double value)
+{
+    fvi_position *p = &t->position;
+    fvi_schedule *s = &t->plan.schedule;
+    t->progress.improved = is_better(t, value, p->best_step < 0 ? (double)NAN : p->best, 0);
+    if (t->progress.improved) {
+        p->best = value;
+        p->best_step = p->step;
+    }
+    if (is_better(t, value, p->stop_best, t->config->v.min_delta)) {
+        p->stop_best = value;
+        p->bad_checks = 0;
+    } else {
+        p->bad_checks++;
+    }
+    if (s->kind != FVI_PLATEAU) return;
+    const double before = fvi_schedule_rate(s, p->step);
+    bool reduced = fvi_plateau_step(s, &p->plateau, value, fvi_trainer_smaller_is_better(t));
+    s->reductions = p->plateau.reductions;
+    if (reduced) fvi_log(t->ctx, FV_LOG_INFO, "plateau: %s no longer improves, the rate goes from %g to %g", t->progress.monitor, before, fvi_schedule_rate(s, p->step));
 }
 
 static fv_status save_best(fv_trainer *t)
@@ -182,13 +217,15 @@ void fvi_trainer_show_metrics(fv_trainer *t)
     t->progress.n_metrics = 0;
     for (int i = 0; i < FVI_METRICS; i++)
         if (!isnan(t->position.metrics[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){fvi_metric_columns[i], t->position.metrics[i]};
+    for (int i = 0; i < t->n_own; i++)
+        if (!isnan(t->position.own[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){t->run.own_columns[i], t->position.own[i]};
 }
 
 static fv_status add_row(fv_trainer *t, bool validated)
 {
     fvi_metrics_row m = {.step = t->position.step, .epoch = (double)t->position.epoch + (double)t->position.index / (double)t->plan.batches_per_epoch,
                          .rate = t->progress.learning_rate, .loss = t->progress.loss, .norm = t->progress.grad_norm,
-                         .val = validated ? t->position.metrics : NULL};
+                         .val = validated ? t->position.metrics : NULL, .own = validated ? t->position.own : NULL};
     return fvi_run_row(&t->run, &m);
 }
 
@@ -216,16 +253,11 @@ fv_status fvi_trainer_validate(fv_trainer *t)
     }
     FVI_TRY(t->ctx, evaluate_both(t, &raw, &whole));
     if (!whole) return FV_OK;                            /* interrupted: done again after resuming */
-    double value = monitored(t);
+    for (int i = 0; i < t->n_own; i++) p->own[i] = t->own[i].value(t->own[i].user);
     p->validated_step = p->step;
     t->saved_step = -1;
-    t->progress.improved = is_better(t, value);
-    p->bad_checks = t->progress.improved ? 0 : p->bad_checks + 1;
-    if (t->progress.improved) {
-        p->best = value;
-        p->best_step = p->step;
-        FVI_TRY(t->ctx, save_best(t));
-    }
+    judge(t, monitored(t));
+    if (t->progress.improved) FVI_TRY(t->ctx, save_best(t));
     set_metrics(t, raw);
     FVI_TRY(t->ctx, add_row(t, true));
     FVI_TRY(t->ctx, fvi_outputs_validated(t));
@@ -301,9 +333,10 @@ fv_status fvi_trainer_loop(fv_trainer *t)
 /* One batch through everything, to see that it fits; nothing is written. */
 static fv_status dry_run(fv_trainer *t)
 {
-    fv_status status = step(t);
-    if (status == FV_OK) fvi_trainer_tell(t, FV_TRAIN_STEP);
-    return status;
+    FVI_TRY(t->ctx, step(t));
+    fvi_trainer_tell(t, FV_TRAIN_STEP);
+    fvi_trainer_tell(t, FV_TRAIN_END);
+    return FV_OK;
 }
 
 static fv_status begin(fv_trainer *t)

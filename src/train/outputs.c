@@ -202,13 +202,18 @@ done:
 
 fv_status fvi_outputs_validated(fv_trainer *t)
 {
-    fvi_event_value values[FVI_METRICS];
-    char tags[FVI_METRICS][40];
+    fvi_event_value values[FVI_METRICS + FVI_OWN_METRICS];
+    char tags[FVI_METRICS][40], own[FVI_OWN_METRICS][128];
     int n = 0;
     for (int i = 0; i < FVI_METRICS; i++) {
         if (isnan(t->position.metrics[i])) continue;
         snprintf(tags[i], sizeof tags[i], "val/%s", fvi_metric_columns[i] + 4);          /* val_acc: val/acc */
         values[n++] = (fvi_event_value){.tag = tags[i], .scalar = (float)t->position.metrics[i]};
+    }
+    for (int i = 0; i < t->n_own; i++) {
+        if (isnan(t->position.own[i])) continue;
+        snprintf(own[i], sizeof own[i], "val/%.120s", t->own[i].name);
+        values[n++] = (fvi_event_value){.tag = own[i], .scalar = (float)t->position.own[i]};
     }
     FVI_TRY(t->ctx, add_event(t, t->position.step, values, n));
     if (t->progress.improved) FVI_TRY(t->ctx, record_best(t));
@@ -236,7 +241,7 @@ static char *summary_text(const fv_trainer *t)
     fvi_text_add(&s, "{\n  \"model\": ");
     fvi_text_json_string(&s, p->model);
     fvi_text_add(&s, ",\n  \"finished\": %s,\n  \"monitor\": \"%s\"", t->position.finished ? "true" : "false",
-                 fvi_metric_names[t->config->v.monitor]);
+                 p->monitor);
     add_integer(&s, "step", t->position.step);
     add_integer(&s, "max_steps", p->max_steps);
     add_number(&s, "loss", p->loss);

@@ -78,17 +78,23 @@ done:
 /* Compares with the run's own configuration. */
 static fv_status check_same(fvi_run *r, const fv_config *c, fv_run_mode mode)
 {
-    fv_config *old = NULL;
-    FVI_TRY(r->ctx, fvi_config_create(r->ctx, r->path, 0, NULL, &old));
-    r->changes = fvi_config_difference(old, c);
-    fv_config_destroy(old);
+    FVI_TRY(r->ctx, fvi_config_create(r->ctx, r->path, 0, NULL, &r->before));
+    r->changes = fvi_config_difference(r->before, c);
     if (!r->changes) return fvi_nomem(r->ctx);
     r->changed = *r->changes != 0;
+    if (mode == FV_RUN_CONTINUE && (r->before->v.seeds > 0) != (c->v.seeds > 0))
+        return fvi_fail(r->ctx, FV_ERROR_CONFIG, "%s %s; use --new to train with%s seeds", r->path,
+                        c->v.seeds > 0 ? "is a single run, which cannot become several" : "repeats a run with several seeds", c->v.seeds > 0 ? "" : "out");
     if (r->changed && mode == FV_RUN_RESUME)
         return fvi_fail(r->ctx, FV_ERROR_CONFIG,
                         "run %s exists with another configuration: %s. Use --continue to go on with the changes, --new for a new run, --overwrite to "
                         "replace it", r->path, r->changes);
     return FV_OK;
+}
+
+bool fvi_run_changed(const fvi_run *r, const fv_config *now, const char *key)
+{
+    return r->before && fvi_config_differs(r->before, now, key);
 }
 
 /* The table that the run was begun with, else the configured one. */
@@ -196,9 +202,18 @@ static char *environment_text(const fv_context *ctx)
 }
 
 #define CSV_COLUMN(name, which) "," #name
-#define CSV_HEADER "step,epoch,lr,loss,grad_norm" FVI_METRIC_LIST(CSV_COLUMN) "\n"
+#define CSV_HEADER "step,epoch,lr,loss,grad_norm" FVI_METRIC_LIST(CSV_COLUMN)
 
-enum { CSV_COLUMNS = 5 + FVI_METRICS };
+enum { CSV_COLUMNS = 5 + FVI_METRICS + FVI_OWN_METRICS };
+
+/* The first line without its end; owned by the caller. */
+static char *csv_header(const fvi_run *r)
+{
+    fvi_text t = {0};
+    fvi_text_add(&t, "%s", CSV_HEADER);
+    for (int i = 0; i < r->n_own; i++) fvi_text_add(&t, ",%s", r->own_columns[i]);
+    return fvi_text_take(&t);
+}
 
 /* Cells of a line, at most `limit`; the line is taken apart. */
 static int csv_cells(char *line, char **cells, int limit)
@@ -208,34 +223,34 @@ static int csv_cells(char *line, char **cells, int limit)
     return n;
 }
 
-/* Where each of our columns stands in a file that an earlier version may have written; -1: nowhere. */
-static void csv_places(char *header, int places[CSV_COLUMNS])
+/* Where each of our columns (`ours` is taken apart) stands in a file that an earlier version may have written; -1: nowhere.
+ * Returns how many there are. */
+static int csv_places(char *header, char *ours, int places[CSV_COLUMNS])
 {
-    char ours[] = CSV_HEADER, *have[64], *want[CSV_COLUMNS + 1];
-    ours[sizeof ours - 2] = 0;                           /* the line's end */
-    int n = csv_cells(header, have, 64);
-    csv_cells(ours, want, CSV_COLUMNS);
-    for (int i = 0; i < CSV_COLUMNS; i++) {
+    char *have[64], *want[CSV_COLUMNS];
+    int n = csv_cells(header, have, 64), columns = csv_cells(ours, want, CSV_COLUMNS);
+    for (int i = 0; i < columns; i++) {
         places[i] = -1;
         for (int k = 0; k < n; k++)
             if (!strcmp(have[k], want[i])) places[i] = k;
     }
+    return columns;
 }
 
 /* Keeps the rows up to `step`: what a killed process wrote beyond its checkpoint will be written again. */
-static char *csv_until(char *text, int64_t step)
+static char *csv_until(char *text, int64_t step, char *ours)
 {
     fvi_text t = {0};
     int places[CSV_COLUMNS];
     char *next = text, *header = strsep(&next, "\n");
-    fvi_text_add(&t, CSV_HEADER);
-    csv_places(header, places);
+    fvi_text_add(&t, "%s\n", ours);
+    const int columns = csv_places(header, ours, places);
     for (char *line; (line = strsep(&next, "\n"));) {
         char *end, *cells[64];
         long long at = strtoll(line, &end, 10);
         if (end == line || *end != ',' || at > step || !next) continue;
         int n = csv_cells(line, cells, 64);
-        for (int i = 0; i < CSV_COLUMNS; i++)
+        for (int i = 0; i < columns; i++)
             fvi_text_add(&t, "%s%s", i ? "," : "", places[i] >= 0 && places[i] < n ? cells[places[i]] : "");
         fvi_text_add(&t, "\n");
     }
@@ -245,14 +260,17 @@ static char *csv_until(char *text, int64_t step)
 static fv_status open_metrics(fvi_run *r, int64_t step)
 {
     fv_status status = FV_OK;
-    char *text = NULL, *kept = NULL, *path = fvi_path_join(r->path, "metrics.csv");
+    char *text = NULL, *kept = NULL, *header = csv_header(r), *path = fvi_path_join(r->path, "metrics.csv");
     size_t bytes;
-    if (!path) return fvi_nomem(r->ctx);
+    if (!path || !header) {
+        status = fvi_nomem(r->ctx);
+        goto done;
+    }
     if (step > 0 && fvi_file_exists(path)) {
         FVI_TRY_DONE(r->ctx, status, fvi_file_read(r->ctx, path, (size_t)1 << 32, &text, &bytes));
-        kept = csv_until(text, step);
+        kept = csv_until(text, step, header);
     } else {
-        kept = fvi_strdup(CSV_HEADER);
+        kept = fvi_format("%s\n", header);
     }
     if (!kept) {
         status = fvi_nomem(r->ctx);
@@ -263,6 +281,7 @@ static fv_status open_metrics(fvi_run *r, int64_t step)
 done:
     fvi_free(text);
     fvi_free(kept);
+    fvi_free(header);
     fvi_free(path);
     return status;
 }
@@ -283,6 +302,25 @@ static fv_status note_segment(fvi_run *r, const fv_config *c, int64_t step)
     return status;
 }
 
+/* Last, since config.json is what makes the folder a run, and the changes of a segment its own. */
+static fv_status write_config(fvi_run *r, const fv_config *c, int64_t step)
+{
+    FVI_TRY(r->ctx, note_segment(r, c, step));
+    if (r->exists && !r->changed) return FV_OK;
+    FVI_TRY(r->ctx, fvi_run_add_segment(r, c, step));
+    FVI_TRY(r->ctx, fvi_run_write(r, "config.json", fv_config_text(c, false)));
+    return FV_OK;
+}
+
+fv_status fvi_run_begin_group(fvi_run *r, const fv_config *c)
+{
+    FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->path));
+    if (r->lock < 0) FVI_TRY(r->ctx, lock_run(r));
+    if (!r->exists || r->changed) FVI_TRY(r->ctx, fvi_run_write(r, "origins.json", fv_config_text(c, true)));
+    FVI_TRY(r->ctx, write_config(r, c, 0));
+    return FV_OK;
+}
+
 fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, int64_t step)
 {
     FVI_TRY(r->ctx, fvi_make_dirs(r->ctx, r->path));
@@ -295,9 +333,7 @@ fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, i
         if (r->table) FVI_TRY(r->ctx, fvi_run_write(r, "kernels.json", fvi_strdup(r->table)));
     }
     FVI_TRY(r->ctx, open_metrics(r, step));
-    FVI_TRY(r->ctx, note_segment(r, c, step));
-    /* Last, since it is what makes the folder a run. */
-    if (!r->exists || r->changed) FVI_TRY(r->ctx, fvi_run_write(r, "config.json", fv_config_text(c, false)));
+    FVI_TRY(r->ctx, write_config(r, c, step));
     return FV_OK;
 }
 
@@ -314,6 +350,7 @@ fv_status fvi_run_row(fvi_run *r, const fvi_metrics_row *m)
     fvi_text_add(&r->rows, "%lld", (long long)m->step);
     for (int i = 0; i < FVI_COUNT(cells); i++) cell(&r->rows, cells[i]);
     for (int i = 0; i < FVI_METRICS; i++) cell(&r->rows, m->val ? m->val[i] : (double)NAN);
+    for (int i = 0; i < r->n_own; i++) cell(&r->rows, m->own ? m->own[i] : (double)NAN);
     fvi_text_raw(&r->rows, "\n", 1);
     if (r->rows.failed) return fvi_nomem(r->ctx);
     return r->rows.length < 4096 ? FV_OK : fvi_run_flush(r);
@@ -346,5 +383,7 @@ void fvi_run_close(fvi_run *r)
     fvi_free(r->changes);
     fvi_free(r->table);
     fvi_free(r->table_path);
+    fv_config_destroy(r->before);
+    for (int i = 0; i < r->n_own; i++) fvi_free(r->own_columns[i]);
     memset(r, 0, sizeof *r);
 }

@@ -38,6 +38,10 @@ static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
         return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: weights in %s files cannot be read by this version; give a run folder or a .safetensors file that "
                         "fovea wrote", text, strrchr(s->path, '.'));
     if (fvi_file_exists(s->path)) return FV_OK;
+    char *seeds = s->run ? fvi_path_join(s->run, "seeds.json") : NULL;
+    const bool several = seeds && fvi_file_exists(seeds);
+    fvi_free(seeds);
+    if (several) return fvi_fail(ctx, FV_ERROR_IO, "%s repeats a run with several seeds: name one of them, as %s/seed-0", text, s->run);
     return fvi_fail(ctx, FV_ERROR_IO, "%s: there are no weights %s; give a run folder or a .safetensors file", text, s->path);
 }
 

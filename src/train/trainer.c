@@ -64,20 +64,25 @@ static void settings_free(settings *s)
     fvi_free(s->items);
 }
 
-static fv_status load_config(fv_trainer *t, const fv_train_options *o)
+fv_status fvi_trainer_config(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_config **out)
 {
     settings s = {0};
-    fv_status status = collect_settings(t->ctx, o, &s);
+    fv_config *c = NULL;
+    *out = NULL;
+    fv_status status = collect_settings(ctx, o, &s);
     if (status == FV_OK)
-        status = t->model ? fvi_config_create(t->ctx, o->config, s.count, s.items, &t->config)
-                          : fv_config_create(t->ctx, o->config, s.count, s.items, &t->config);
+        status = model ? fvi_config_create(ctx, o->config, s.count, s.items, &c) : fv_config_create(ctx, o->config, s.count, s.items, &c);
     settings_free(&s);
-    if (status == FV_OK && t->model) {                    /* a model of the user's own gives the run its name */
-        char *name = fvi_strdup(fv_model_name(t->model));
-        if (!name) return fvi_nomem(t->ctx);
-        fvi_free(t->config->v.model);
-        t->config->v.model = name;
+    if (status == FV_OK && model) {                      /* a model of the user's own gives the run its name */
+        char *name = fvi_strdup(fv_model_name(model));
+        if (!name) {
+            fv_config_destroy(c);
+            return fvi_nomem(ctx);
+        }
+        fvi_free(c->v.model);
+        c->v.model = name;
     }
+    *out = c;
     return status;
 }
 
@@ -142,11 +147,16 @@ static fv_status plan_run(fv_trainer *t)
     *s = (fvi_schedule){.kind = (fvi_schedule_kind)v->scheduler, .base = peak, .min = v->final_lr_ratio > 0 ? peak * v->final_lr_ratio : v->min_lr,
                         .warmup = v->warmup_epochs > 0 ? llround(v->warmup_epochs * (double)p->updates_per_epoch) : v->warmup_iters,
                         .total = v->lr_decay_iters ? v->lr_decay_iters : p->total, .gamma = v->gamma, .n_milestones = (int)v->milestones.n,
+                        .restart = v->restart_epochs > 0 ? llround(v->restart_epochs * (double)p->updates_per_epoch) : v->restart_iters,
+                        .restart_mult = v->restart_mult, .factor = v->plateau_factor, .threshold = v->plateau_threshold, .absolute = v->plateau_absolute == 1,
+                        .patience = v->plateau_patience, .cooldown = v->plateau_cooldown,
                         .momentum = v->optimizer == FV_SGD ? v->momentum : v->betas[0], .cycle_momentum = true};
     memcpy(s->milestones, v->milestones.d, sizeof s->milestones);
     if (s->kind != FVI_ONE_CYCLE && s->warmup >= s->total && s->warmup > 0)
         return fvi_fail(t->ctx, FV_ERROR_CONFIG, "warm-up of %lld updates leaves nothing of %lld; lower warmup_iters or raise max_steps",
                         (long long)s->warmup, (long long)s->total);
+    if (s->kind == FVI_PLATEAU && !t->val)
+        return fvi_fail(t->ctx, FV_ERROR_CONFIG, "scheduler=plateau follows the validations, and there is no validation data; take cosine or multi_step");
     return FV_OK;
 }
 
@@ -187,19 +197,42 @@ static void describe(fv_trainer *t)
     *p = (fv_train_progress){.max_steps = t->plan.total, .loss = NAN, .learning_rate = NAN, .grad_norm = NAN, .best = NAN, .best_step = -1,
                              .run = t->run.path, .model = fv_model_name(t->model), .data = t->config->v.data_root, .train_samples = t->train->count,
                              .val_samples = t->val ? t->val->count : 0, .threads = fv_context_threads(t->ctx), .amp = t->config->v.enable_amp,
-                             .metrics = t->metrics};
+                             .metrics = t->metrics,
+                             .monitor = t->own_monitor >= 0 ? t->own[t->own_monitor].name : fvi_metric_names[t->config->v.monitor]};
 }
 
 /* Where an existing run stands; the position of a fresh one otherwise. */
 static fv_status open_position(fv_trainer *t)
 {
     bool found = false;
-    t->position = (fvi_position){.validated_step = -1, .best = NAN, .best_step = -1, .last_loss = NAN, .last_norm = NAN};
+    t->position = (fvi_position){.validated_step = -1, .best = NAN, .best_step = -1, .stop_best = NAN, .last_loss = NAN, .last_norm = NAN, .last_rate = NAN};
     for (int i = 0; i < FVI_METRICS; i++) t->position.metrics[i] = NAN;
     if (t->run.exists) FVI_TRY(t->ctx, fvi_checkpoint_open(t->ctx, t->run.checkpoints, !t->dry, &t->checkpoint, &found));
     t->resumed = found;
     if (found) t->position = t->checkpoint.position;
+    for (int64_t i = t->position.n_own; i < t->n_own; i++) t->position.own[i] = NAN;
+    t->position.n_own = t->n_own;
     return FV_OK;
+}
+
+/* What a segment with changed keys takes over: all but what those keys would make meaningless. */
+static void begin_segment(fv_trainer *t)
+{
+    static const char *const rate_keys[] = {"scheduler", "learning_rate", "max_learning_rate", "min_lr", "final_lr_ratio", "plateau"};
+    fvi_position *p = &t->position;
+    const fvi_run *r = &t->run;
+    bool monitor = fvi_run_changed(r, t->config, "monitor") || fvi_run_changed(r, t->config, "mode"), rate = monitor;
+    const int64_t patience = r->before->v.patience;
+    if (p->step < t->plan.total) p->finished = false;
+    if (monitor) {
+        p->best = p->stop_best = NAN;
+        p->best_step = -1;
+        fvi_log(t->ctx, FV_LOG_INFO, "another figure decides what is best: the search for it starts anew");
+    }
+    /* Stopped early before: going on is meant, so the count of patience starts anew. */
+    if (monitor || (patience > 0 && p->bad_checks >= patience)) p->bad_checks = 0;
+    for (int i = 0; i < FVI_COUNT(rate_keys); i++) rate = rate || fvi_run_changed(r, t->config, rate_keys[i]);
+    if (rate) p->plateau = (fvi_plateau){0};
 }
 
 /* A continued run with another batch size or data: the epoch's order is another one, so it goes on with a new epoch. */
@@ -213,12 +246,16 @@ static void align_position(fv_trainer *t)
     }
     p->batch_size = t->config->v.batch_size;
     p->seed = t->config->v.seed;
-    if (t->run.changed && p->step < t->plan.total) p->finished = false;
+    if (t->resumed && t->run.changed) begin_segment(t);
+    t->plan.schedule.reductions = p->plateau.reductions;
     if (t->resumed && p->step > 0) {                     /* as after the update that it stands at */
         t->progress.loss = p->last_loss;
         t->progress.grad_norm = p->last_norm;
-        t->progress.learning_rate = fvi_schedule_rate(&t->plan.schedule, p->step - 1);
+        t->progress.learning_rate = isnan(p->last_rate) ? fvi_schedule_rate(&t->plan.schedule, p->step - 1) : p->last_rate;
     }
+    if (t->resumed && t->run.changed && !p->finished)
+        fvi_log(t->ctx, FV_LOG_INFO, "step %lld of %lld goes on with %s; the rate was %g and is now %g", (long long)p->step, (long long)t->plan.total,
+                t->run.changes, t->progress.learning_rate, fvi_schedule_rate(&t->plan.schedule, p->step));
 }
 
 static fv_status check_resumed(fv_trainer *t)
@@ -235,12 +272,39 @@ static fv_status check_resumed(fv_trainer *t)
     return FV_OK;
 }
 
-static fv_status create(fv_trainer *t, const fv_train_options *o)
+/* Names and columns of the user's own figures. */
+static fv_status take_own_metrics(fv_trainer *t, const fv_train_options *o)
 {
-    FVI_TRY(t->ctx, load_config(t, o));
+    if (o->n_metrics > FVI_OWN_METRICS)
+        return fvi_fail(t->ctx, FV_ERROR_INVALID, "%d own metrics; at most %d are kept", o->n_metrics, FVI_OWN_METRICS);
+    t->own = o->metrics;
+    t->own_monitor = -1;
+    for (int i = 0; i < o->n_metrics; i++) {
+        const fv_own_metric *m = &o->metrics[i];
+        char *column = m->name ? fvi_format("val_%s", m->name) : NULL;
+        if (m->name && !column) return fvi_nomem(t->ctx);
+        bool good = column && m->add && m->value && *m->name && m->name[strspn(m->name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == 0;
+        for (int k = 0; good && k < FVI_METRICS + i; k++)
+            good = strcmp(column, k < FVI_METRICS ? fvi_metric_columns[k] : t->run.own_columns[k - FVI_METRICS]) != 0;
+        if (!good) {
+            fvi_free(column);
+            return fvi_fail(t->ctx, FV_ERROR_INVALID, "own metric %d (%s) needs add, value and a name of its own in small letters", i + 1, m->name ? m->name : "no name");
+        }
+        t->run.own_columns[t->run.n_own++] = column;
+        if (m->monitor && t->own_monitor < 0) t->own_monitor = i;
+    }
+    t->n_own = o->n_metrics;
+    return FV_OK;
+}
+
+static fv_status create(fv_trainer *t, const fv_train_options *o, const char *folder)
+{
+    if (!t->config) FVI_TRY(t->ctx, fvi_trainer_config(t->ctx, t->model, o, &t->config));
+    if (t->config->v.seeds > 0) return fvi_fail(t->ctx, FV_ERROR_CONFIG, "seeds: a trainer trains one; fv_train repeats a run");
     if (t->config->v.threads > 0) fv_context_set_threads(t->ctx, (int)t->config->v.threads);
-    bool is_run = o->config && fvi_is_dir(o->config);
-    FVI_TRY(t->ctx, fvi_run_open(t->ctx, t->config, is_run ? o->config : NULL, o->mode, o->dry_run, &t->run));
+    if (!folder && o->config && fvi_is_dir(o->config)) folder = o->config;
+    FVI_TRY(t->ctx, fvi_run_open(t->ctx, t->config, folder, o->mode, o->dry_run, &t->run));
+    FVI_TRY(t->ctx, take_own_metrics(t, o));
     FVI_TRY(t->ctx, open_sources(t, o));
     FVI_TRY(t->ctx, parse_class_weights(t));
     FVI_TRY(t->ctx, plan_run(t));
@@ -269,10 +333,20 @@ static fv_status create(fv_trainer *t, const fv_train_options *o)
 
 fv_status fv_trainer_create(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_trainer **out)
 {
+    return fvi_trainer_create(ctx, model, o, NULL, NULL, out);
+}
+
+fv_status fvi_trainer_create(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_config *config, const char *folder, fv_trainer **out)
+{
     *out = NULL;
     fv_trainer *t = fvi_calloc(1, sizeof *t);
-    if (!t) return fvi_nomem(ctx);
+    if (!t) {
+        fv_config_destroy(config);
+        return fvi_nomem(ctx);
+    }
     t->ctx = ctx;
+    t->config = config;
+    if (o->step) t->step = *o->step;
     t->model = model;
     t->dry = o->dry_run;
     t->loss = o->loss;
@@ -280,7 +354,7 @@ fv_status fv_trainer_create(fv_context *ctx, const fv_model *model, const fv_tra
     t->callback = o->callback;
     t->callback_user = o->callback_user;
     t->saved_step = -1;
-    fv_status status = create(t, o);
+    fv_status status = create(t, o, folder);
     if (status == FV_OK)
         *out = t;
     else
@@ -347,6 +421,7 @@ static fv_status create_task(fv_trainer *t)
     fv_session_options so = {.amp = v->enable_amp, .passes = v->recompute ? "+recompute" : NULL, .seed = (uint64_t)v->seed, .kernel_table = t->run.table_path};
     fvi_classify_options o = {.model = t->model, .classes = t->train->classes, .size = v->image_size,
                               .loss = {v->label_smoothing, t->n_class_weights, t->class_weights}, .own_loss = t->loss, .own_loss_user = t->loss_user,
+                              .own_gradient = t->step.gradient, .own_update = t->step.update, .own_step_user = t->step.user,
                               .optimizer = {.kind = (fv_optimizer_kind)v->optimizer, .beta2 = v->betas[1], .eps = v->eps, .weight_decay = v->weight_decay,
                                             .nesterov = v->nesterov, .max_grad_norm = v->max_grad_norm, .ema = v->ema_decay > 0}};
     FVI_TRY(t->ctx, fv_session_create(t->ctx, &so, &t->session));

@@ -31,6 +31,9 @@ struct fv_trainer {
     fvi_classify *task;
     double *class_weights;
     int n_class_weights;
+    fv_own_step step;                    /* NULL members: the task's own */
+    const fv_own_metric *own;            /* n of them; their columns are run.own_columns */
+    int n_own, own_monitor;              /* own_monitor: which one decides; -1: the key monitor */
     fvi_loader *loader, *val_loader;
     fvi_plan_of_run plan;
     fvi_position position;
@@ -44,14 +47,21 @@ struct fv_trainer {
     fv_train_callback *callback;
     void *callback_user;
     fv_train_progress progress;
-    fv_metric metrics[FVI_METRICS];
+    fv_metric metrics[FVI_METRICS + FVI_OWN_METRICS];
     volatile sig_atomic_t interrupted;
     int64_t saved_step;
     double train_seconds;                /* updates only, of this process */
+    double begin;                        /* when the first update of this process began; 0: not yet */
     int64_t images;
     double rate_seconds, rate_images;    /* for the speed of the last few seconds */
 };
 
+/* fv_trainer_create with a configuration that is read already (taken over; NULL: from the options) and, if not NULL, a folder. */
+FV_CHECKED fv_status fvi_trainer_create(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_config *config, const char *folder,
+                                        fv_trainer **out);
+/* The configuration that the options stand for. */
+FV_CHECKED fv_status fvi_trainer_config(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_config **out);
+bool fvi_trainer_smaller_is_better(const fv_trainer *t);     /* of the figure that decides */
 FV_CHECKED fv_status fvi_trainer_prepare(fv_trainer *t);     /* session, functions, checkpoint, loaders */
 FV_CHECKED fv_status fvi_trainer_loop(fv_trainer *t);
 FV_CHECKED fv_status fvi_trainer_validate(fv_trainer *t);

@@ -112,7 +112,15 @@ expect finished 0 "is finished at step 3; extend with" train tiny.json
 expect finished_run 0 "is finished" train runs/tiny
 expect different 2 "seed (0, now 9)" train tiny.json seed=9
 expect continue 0 "4/4" train runs/tiny --continue max_steps=4
+also continued_says "step 3 of 4 goes on with max_steps (3, now 4)" err
 also continued_noted "changed: max_steps (3, now 4)" runs/tiny/command.txt
+also continued_segment '{"step":3,"command":"max_steps=4","changes":{"max_steps":{"from":3,"to":4}}}' runs/tiny/segments.json
+cp -r runs/tiny runs/other
+expect continue_optimizer 0 "tensors of the optimizer start anew" train runs/other --continue optimizer=sgd learning_rate=1e-4 max_steps=5
+also continue_rate "the rate was 0.001 and is now 0.0001" err
+expect new_run 0 "tiny-2" train tiny.json --new
+expect overwritten 0 "runs/tiny-2.old-1" train runs/tiny-2 --overwrite
+[ -s runs/tiny-2.old-1/checkpoints/best.safetensors ] && [ -s runs/tiny-2/checkpoints/best.safetensors ] || { echo "overwritten: FAILED"; failed=1; }
 "$FOVEA" train tiny.json +slow --quiet > output 2>&1 || { echo "quiet: FAILED"; failed=1; }
 [ ! -s output ] || { echo "quiet: FAILED, it says:"; cat output; failed=1; }
 [ -d runs/tiny.slow ] || { echo "variant: FAILED, no runs/tiny.slow"; failed=1; }
@@ -127,9 +135,31 @@ expect monitor 0 "done: best" train tiny.json monitor=f1_weighted max_steps=1 ru
 also monitor_name '"monitor": "f1_weighted"' runs/monitor/config.json
 expect monitor_alias 0 '"monitor": "top5"' config tiny.json monitor=acc5
 expect monitor_unknown 2 "monitor" config tiny.json monitor=acurracy
+expect schedule_alias 0 '"scheduler": "warm_restarts"' config tiny.json scheduler=sgdr T_0=3 T_mult=2
+expect schedule_restart 2 "warm_restarts needs restart_iters or restart_epochs" config tiny.json scheduler=warm_restarts
+expect schedule_plateau 0 '"patience": 3, "factor": 0.5' config tiny.json scheduler=plateau plateau=3 plateau.factor=0.5
+expect schedule_unknown 2 'did you mean "plateau"?' config tiny.json scheduler=platau
+expect plateau_run 0 "the rate goes from 0.001 to 0.0001" train tiny.json run=runs/plateau scheduler=plateau plateau=0 plateau.threshold=0.9 validate_every=1
 expect continue_nothing 2 "there is no run" train tiny.json run=runs/none --continue
 mkdir -p runs/file && rmdir runs/file && echo x > runs/file
 expect in_the_way 2 "is in the way" train tiny.json run=runs/file
+
+# ---- several seeds
+expect seeds 0 "of 2 seeds, 0 to 1" train tiny.json seeds=2 run=runs/seeds max_steps=2
+also seeds_table "best_val_acc" runs/seeds/seeds.txt
+also seeds_file '"finished": 2' runs/seeds/seeds.json
+for file in report.html config.json seed-0/config.json seed-1/checkpoints/best.safetensors seed-1/console.log; do
+    [ -s "runs/seeds/$file" ] || { echo "seeds: FAILED, no $file"; failed=1; }
+done
+expect seeds_again 0 '"seeds": [0, 1], "finished": 2' train runs/seeds --json
+also seeds_again_says "seed-1 is finished at step 2" err
+[ "$(wc -l < out)" = 1 ] || { echo "seeds_again: FAILED, more than one line on standard output"; failed=1; }
+expect seeds_one 0 "is finished at step 2" train runs/seeds/seed-0
+expect seeds_eval 3 "name one of them" eval runs/seeds
+expect seeds_eval_one 0 "evaluated 5/5" eval runs/seeds/seed-0
+expect seeds_many 2 "seeds: 5000 is out of range" train tiny.json seeds=5000
+expect seeds_dry 0 "nothing was written" train tiny.json seeds=3 run=runs/seeds-dry --dry-run
+[ ! -e runs/seeds-dry ] || { echo "seeds_dry: FAILED, there is a run folder"; failed=1; }
 
 # ---- evaluation
 expect eval 0 '"samples": 5, "of": 5' eval runs/tiny --json
@@ -179,17 +209,31 @@ if [ "$(id -u)" != 0 ]; then
     expect read_only 3 "locked" train tiny.json run=locked/run
 fi
 
-# ---- signals
-"$FOVEA" train tiny.json +long > out 2> err &
-child=$!
-i=0
-while [ ! -s runs/tiny.long/checkpoints/latest.state.safetensors ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
-kill -INT $child
-got=0
-wait $child || got=$?
-if [ $got = 130 ]; then echo "interrupt: ok"; else echo "interrupt: FAILED, exit code $got"; cat err; failed=1; fi
-also interrupt_text "Go on with: fovea train" err
+# ---- signals: both save, and the run goes on
+for signal in INT TERM; do
+    before=$(stat -c %Y.%i runs/tiny.long/checkpoints/latest.state.safetensors 2> /dev/null)
+    "$FOVEA" train tiny.json +long > out 2> err &
+    child=$!
+    i=0
+    while [ "$(stat -c %Y.%i runs/tiny.long/checkpoints/latest.state.safetensors 2> /dev/null)" = "$before" ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+    kill -$signal $child
+    got=0
+    wait $child || got=$?
+    if [ $got = 130 ]; then echo "signal $signal: ok"; else echo "signal $signal: FAILED, exit code $got"; cat err; failed=1; fi
+    also "signal $signal text" "Go on with: fovea train" err
+done
+also signal_resumed "going on from step" err
 expect resumed 2 "max_steps (1000, now 2)" train tiny.json +long max_steps=2
+
+# ---- the line of a terminal, taken back and written again; as wide as the terminal
+if command -v script > /dev/null; then
+    script -qec "stty cols 40; $FOVEA train tiny.json run=runs/terminal max_steps=12 save_every=100" screen > /dev/null 2>&1 || { echo "terminal: FAILED"; cat screen; failed=1; }
+    for part in "loss" "lr" "img/s"; do also "terminal $part" "$part" screen; done
+    grep -q "$(printf '\r')" screen || { echo "terminal: FAILED, no line is taken back"; failed=1; }
+    tr '\r' '\n' < screen | grep -q 'data-wait' && { echo "terminal: FAILED, wider than the terminal"; failed=1; }
+fi
+also plain_data_wait "data-wait" runs/tiny/console.log
+also plain_eta "eta 0:0" runs/tiny/console.log
 
 # ---- summary, bench
 expect summary 0 '"parameters": 11689512' summary resnet18 input=3x32x32 --json

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the build into a temporary place, builds examples/own_model.c against it as a user would (pkg-config, shared and
-# static), runs it and compares its losses with PyTorch's (tests/golden/own_model.txt). Argument: source folder. The
-# working folder is one below the build folder, as ctest has it; BUILD overrides.
+# Installs the build into a temporary place, builds the programs of examples/ against it as a user would (pkg-config; shared and
+# static) and runs them. own_model's losses are compared with PyTorch's (tests/golden/own_model.txt); own_trainer must learn,
+# and go on. Argument: source folder. The working folder is one below the build folder, as ctest has it; BUILD overrides.
 set -eu
 source=$1
 build=${BUILD:-$(cd .. && pwd)}
-[ -f "$build/CMakeCache.txt" ] || { echo "own_model: $build is no build folder" >&2; exit 1; }
+[ -f "$build/CMakeCache.txt" ] || { echo "examples: $build is no build folder" >&2; exit 1; }
 command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -42,6 +42,17 @@ check() {
 
 # shellcheck disable=SC2046,SC2086
 "$cc" $flags -Wall -Wextra -Werror "$source/examples/own_model.c" -o "$work/shared" $(pkg-config --cflags --libs fovea) -lm
+# shellcheck disable=SC2046,SC2086
+"$cc" $flags -Wall -Wextra -Werror "$source/examples/own_trainer.c" -o "$work/trainer" $(pkg-config --cflags --libs fovea) -lm
+# trainer RUN: what it prints; it must end well.
+trainer() { LD_LIBRARY_PATH=$lib "$work/trainer" "$work/$1" > "$work/trainer.txt" 2>&1 || { cat "$work/trainer.txt"; exit 1; }; }
+trainer stripes
+awk '/^step 90 of 90: worst_class/ { last = $6 } END { exit !(last >= 0.9) }' "$work/trainer.txt" || { echo "own_trainer: it did not learn"; cat "$work/trainer.txt"; exit 1; }
+head -n 1 "$work/stripes/metrics.csv" | grep -q ',val_worst_class$' || { echo "own_trainer: no column val_worst_class"; exit 1; }
+trainer stripes
+[ ! -s "$work/trainer.txt" ] || { echo "own_trainer: a finished run went on"; cat "$work/trainer.txt"; exit 1; }
+echo "own_trainer: ok"
+
 readelf -d "$work/shared" | grep -q 'NEEDED.*libfovea' || { echo "own_model: not linked with the shared library"; exit 1; }
 check shared
 
@@ -50,5 +61,7 @@ rm "$lib"/libfovea.so*
 "$cc" $flags "$source/examples/own_model.c" -o "$work/static" $(pkg-config --static --cflags --libs fovea)
 check static
 
-lines=$(wc -l < "$source/examples/own_model.c")
-[ "$lines" -lt 100 ] || { echo "own_model: $lines lines; the example is to stay below 100"; exit 1; }
+for example in "$source"/examples/*.c; do
+    lines=$(wc -l < "$example")
+    [ "$lines" -lt 100 ] || { echo "$example: $lines lines; an example is to stay below 100"; exit 1; }
+done
