@@ -188,4 +188,30 @@ static void single_and_several(void)
     fv_context_destroy(ctx);
 }
 
-TEST_MAIN(CASE(three_seeds), CASE(stopped_and_resumed), CASE(single_and_several))
+/* The n-th allocation fails: a clean error, nothing is left behind, and the run goes on afterwards. */
+static void memory_runs_out(void)
+{
+    watch w = {0};
+    runs_clean("s_memory");
+    int64_t before = fvi_memory_count(), failed = 0;
+    result r = TRAIN("s_memory", FV_RUN_RESUME, &w, "seeds=2", "data.workers=0");
+    CHECK_EQ(r.status, FV_OK);
+    result_free(&r);
+    const int64_t all = fvi_memory_count() - before;
+    for (int64_t n = all / 2; n <= all; n += FVI_MAX(1, all / 60)) {       /* in the second seed and the summary */
+        runs_clean("s_memory");
+        fvi_memory_set_fault(n);
+        r = TRAIN("s_memory", FV_RUN_RESUME, &w, "seeds=2", "data.workers=0");
+        fvi_memory_set_fault(0);
+        CHECK_MSG(r.status == FV_OK || r.status == FV_ERROR_NOMEM, "allocation %lld of %lld: %s", (long long)n, (long long)all, r.message);
+        failed += r.status != FV_OK;
+        result_free(&r);
+    }
+    CHECK(failed > 0);
+    r = TRAIN("s_memory", FV_RUN_RESUME, &w, "seeds=2", "data.workers=0");
+    CHECK_MSG(r.status == FV_OK, "%s", r.message);
+    CHECK_EQ(r.finished, 2);
+    result_free(&r);
+}
+
+TEST_MAIN(CASE(three_seeds), CASE(stopped_and_resumed), CASE(single_and_several), CASE(memory_runs_out))

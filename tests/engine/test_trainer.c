@@ -42,7 +42,7 @@ static fv_value *tiny(fv_graph *g, fv_value *x, void *user)
 
 static const char *const everything[] = {"image_size=6", "batch_size=4", "gradient_accumulation_steps=3", "max_steps=11", "optimizer=adamw",
     "learning_rate=0.01", "weight_decay=0.1", "max_grad_norm=1", "ema_decay=0.9", "augment.pad_crop=1", "augment.horizontal_flip=0.5",
-    "validate_every=3", "save_every=2", "loss.label_smoothing=0.1", "threads=1", "seed=5"};
+    "validate_every=3", "save_every=2", "loss.label_smoothing=0.1", "threads=1", "seed=5", "scheduler=plateau", "plateau=0", "plateau.threshold=0.5", "early_stop=50"};
 #define EVERYTHING .settings = everything, .n_settings = FVI_COUNT(everything), .train_data = &train_data, .val_data = &val_data
 
 typedef struct outcome { fv_status status; fv_train_progress p; char message[1024]; } outcome;
