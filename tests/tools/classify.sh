@@ -18,7 +18,7 @@ flags=${sanitize:+-fsanitize=$sanitize}
 
 DESTDIR=$work cmake --install "$build" > "$work/install.log" || { cat "$work/install.log"; exit 1; }
 lib=$(dirname "$(find "$work" -name libfovea.a)")
-fovea=$(find "$work" -type f -name fovea)
+fovea=$(find "$work" -type f -path '*/bin/fovea')
 PKG_CONFIG_PATH=$(dirname "$(find "$work" -name fovea.pc)")
 PKG_CONFIG_SYSROOT_DIR=$work
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
