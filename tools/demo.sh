@@ -59,7 +59,7 @@ if [ $done_before = no ]; then
     keep "$demo/test.txt" "$fovea" eval "$run" split=test
     cat "$demo/test.txt"
     step "fovea predict $run, the first picture of every class"
-    "$fovea" predict "$run" "$demo"/planes/test/*/00001.png
+    "$fovea" predict "$run" "$demo"/planes/test/*/00001.png topk=2
     step "fovea export $run: for ONNX Runtime and others"
     [ -s "$demo/planes.onnx" ] || "$fovea" export "$run" -o "$demo/planes.onnx"
     keep "$demo/table.txt" write_table

@@ -70,10 +70,14 @@ def train(fovea, folder, seeds):
     return least >= 0.9
 
 
-def sheet(folder, path, columns=10):
+def sheet(folder, path, columns=6):
+    """A row a class, in two halves side by side."""
     x, y, names = read(folder, "train")
-    rows = [np.concatenate([np.pad(p, ((1, 1), (1, 1), (0, 0))) for p in x[y == k][:columns]], 1) for k in range(len(names))]
-    Image.fromarray(np.concatenate(rows)).save(path)
+    rows = [np.concatenate([np.pad(p, ((1, 1), (1, 1), (0, 0)), constant_values=255) for p in x[y == k][:columns]], 1) for k in range(len(names))]
+    half = (len(rows) + 1) // 2
+    rows += [np.full_like(rows[0], 255)] * (2 * half - len(rows))
+    gap = np.full((half * rows[0].shape[0], 8, 3), 255, np.uint8)
+    Image.fromarray(np.concatenate([np.concatenate(rows[:half]), gap, np.concatenate(rows[half:])], 1)).save(path, quality=88)
 
 
 def main():
