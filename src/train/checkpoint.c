@@ -253,7 +253,6 @@ fv_status fvi_checkpoint_save(fv_context *ctx, fv_session *s, const char *folder
         goto done;
     }
     FVI_TRY_DONE(ctx, status, fvi_make_dirs(ctx, folder));
-    const bool first = !fvi_file_exists(n.state) && !fvi_file_exists(n.old_state);
     FVI_TRY_DONE(ctx, status, write_weights(ctx, s, n.weights, false, p, t, hash, &weights));
     FVI_TRY_DONE(ctx, status, write_state(ctx, s, n.state, p, t, hash, &state));
     /* Both are on the disk. From here on every moment leaves a pair: latest + latest, previous + latest, previous + previous. */
@@ -264,15 +263,12 @@ fv_status fvi_checkpoint_save(fv_context *ctx, fv_session *s, const char *folder
     FVI_TRY_DONE(ctx, status, fvi_writer_commit(w));
     w = state;
     state = NULL;
-    status = fvi_writer_commit(w);
-    if (status != FV_OK) {
-        fvi_error_place(ctx, __FILE__, __LINE__);
-        if (first) unlink(n.weights);                    /* weights without a state would look like a loss, and nothing was saved before */
-    }
+    FVI_TRY_DONE(ctx, status, fvi_writer_commit(w));
 done:
     fvi_writer_abort(weights);
     fvi_writer_abort(state);
-    /* A first save that failed between the two: weights without any state would be in the way of starting again. */
+    /* A first save that failed between the two: weights without any state would look like a loss, and nothing was saved before. (A
+     * commit whose folder could not be synced has renamed, so what is there is looked at, not how far this came.) */
     if (status != FV_OK && n.old_state && !fvi_file_exists(n.state) && !fvi_file_exists(n.old_state)) unlink(n.weights);
     names_free(&n);
     return status;
