@@ -211,13 +211,15 @@ __attribute__((target("avx2"))) static void rows_avx2(const struct fvi_taps *t, 
                 low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(v, l));
             }
         }
+        __m128i sum[4];
         for (size_t r = 0; r < 4; r++) {
-            const __m128i h = _mm_add_epi32(_mm256_castsi256_si128(high[r]), _mm256_extracti128_si256(high[r], 1));
-            const __m128i l = _mm_add_epi32(_mm256_castsi256_si128(low[r]), _mm256_extracti128_si256(low[r], 1));
-            const __m128i words = _mm_packs_epi32(finish(h, l), _mm_setzero_si128());
-            const int32_t v = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
-            memcpy(out + r * out_stride, &v, 4);
+            const __m256i both = _mm256_add_epi32(_mm256_slli_epi32(high[r], SPLIT), low[r]);
+            sum[r] = _mm_add_epi32(_mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1)), _mm_set1_epi32(1 << (BITS - 1)));
+            sum[r] = _mm_srai_epi32(sum[r], BITS);
         }
+        int32_t four[4];
+        _mm_storeu_si128((__m128i *)(void *)four, _mm_packus_epi16(_mm_packs_epi32(sum[0], sum[1]), _mm_packs_epi32(sum[2], sum[3])));
+        for (size_t r = 0; r < 4; r++) memcpy(out + r * out_stride, &four[r], 4);
     }
 }
 
