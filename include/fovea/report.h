@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* Reads run folders (1 to 64) and writes `output`, complete or not at all. One run is shown in full, several are overlaid.
- * Parts that a folder lacks are left out; a folder without config.json is an error. */
+/* Reads run folders (1 to 64; a folder of several seeds stands for its runs) and writes `output`, complete or not at all. One run is
+ * shown in full, several are overlaid. Parts that a folder lacks are left out; a folder without config.json is an error. */
 FV_API fv_status fv_report_write(fv_context *ctx, const char *const *runs, int n, const char *output) FV_CHECKED;
 
 #ifdef __cplusplus

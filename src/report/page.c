@@ -298,15 +298,66 @@ static fv_status write_report(fv_context *ctx, const char *const *runs, int n, c
     return status;
 }
 
+enum { MOST = 64 };
+typedef struct run_list { const char *paths[MOST]; int n; fvi_arena arena; } run_list;
+
+static fv_status add_run(fv_context *ctx, run_list *l, const char *path)
+{
+    if (l->n == MOST) return fvi_fail(ctx, FV_ERROR_INVALID, "a report is of 1 to %d runs", MOST);
+    if (!(l->paths[l->n] = fvi_arena_strdup(&l->arena, path))) return fvi_nomem(ctx);
+    l->n++;
+    return FV_OK;
+}
+
+/* A folder of several seeds stands for its runs, as many as there is room for. */
+static fv_status add_seeds(fv_context *ctx, run_list *l, const char *folder, const char *file)
+{
+    char *text = NULL;
+    size_t bytes;
+    fvi_json *root;
+    fv_status status = fvi_file_read(ctx, file, 64 << 20, &text, &bytes);
+    if (status == FV_OK) status = fvi_json_parse(ctx, &l->arena, file, text, bytes, false, &root);
+    fvi_free(text);
+    FVI_TRY(ctx, status);
+    const fvi_json *runs = fvi_json_get(root, "runs");
+    const int before = l->n;
+    for (const fvi_json *v = runs && runs->kind == FVI_JSON_ARRAY ? runs->child : NULL; v && l->n < MOST; v = v->next) {
+        const fvi_json *name = fvi_json_get(v, "run");
+        if (!name || name->kind != FVI_JSON_STRING || !*name->string || strchr(name->string, '/')) continue;
+        const char *path = fvi_arena_format(&l->arena, "%s/%s", folder, name->string);
+        FVI_TRY(ctx, path ? add_run(ctx, l, path) : fvi_nomem(ctx));
+    }
+    return l->n > before ? FV_OK : fvi_fail(ctx, FV_ERROR_FORMAT, "%s names no run", file);
+}
+
+static fv_status list_runs(fv_context *ctx, const char *const *runs, int n, run_list *l)
+{
+    for (int i = 0; i < n; i++) {
+        char *seeds = fvi_path_join(runs[i], "seeds.json");
+        if (!seeds) return fvi_nomem(ctx);
+        fv_status status = fvi_file_exists(seeds) ? add_seeds(ctx, l, runs[i], seeds) : add_run(ctx, l, runs[i]);
+        fvi_free(seeds);
+        if (status != FV_OK) return status;
+    }
+    return FV_OK;
+}
+
 fv_status fv_report_write(fv_context *ctx, const char *const *runs, int n, const char *output)
 {
-    enum { MOST = 64 };
     int opened = 0;
+    fvi_run_data *data = NULL;
+    run_list l = {.n = 0};
+    fv_status status = FV_OK;
     if (n < 1 || n > MOST) return fvi_fail(ctx, FV_ERROR_INVALID, "a report is of 1 to %d runs, not %d", MOST, n);
-    fvi_run_data *data = fvi_calloc((size_t)n, sizeof *data);
-    if (!data) return fvi_nomem(ctx);
-    fv_status status = write_report(ctx, runs, n, output, data, &opened);
+    FVI_TRY_DONE(ctx, status, list_runs(ctx, runs, n, &l));
+    if (!(data = fvi_calloc((size_t)l.n, sizeof *data))) {
+        status = fvi_nomem(ctx);
+        goto done;
+    }
+    status = write_report(ctx, l.paths, l.n, output, data, &opened);
+done:
     for (int k = 0; k < opened; k++) fvi_run_data_free(&data[k]);
     fvi_free(data);
+    fvi_arena_free(&l.arena);
     return status;
 }

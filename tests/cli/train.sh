@@ -157,6 +157,10 @@ also seeds_again_says "seed-1 is finished at step 2" err
 expect seeds_one 0 "is finished at step 2" train runs/seeds/seed-0
 expect seeds_eval 3 "name one of them" eval runs/seeds
 expect seeds_eval_one 0 "evaluated 5/5" eval runs/seeds/seed-0
+expect seeds_report 0 "seeds.html" report runs/seeds -o seeds.html
+also seeds_report_all "seed-1" seeds.html
+cp -r runs/seeds runs/seeds-torn && echo '{"runs": [' > runs/seeds-torn/seeds.json
+expect seeds_report_torn 3 "seeds.json:" report runs/seeds-torn
 expect seeds_many 2 "seeds: 5000 is out of range" train tiny.json seeds=5000
 expect seeds_dry 0 "nothing was written" train tiny.json seeds=3 run=runs/seeds-dry --dry-run
 [ ! -e runs/seeds-dry ] || { echo "seeds_dry: FAILED, there is a run folder"; failed=1; }
