@@ -61,8 +61,8 @@ DEMO_VARIANTS = list(itertools.product(LAYOUTS, (1, 2)))        # and threads, b
 DEMO_PICTURES, DEMO_SEEDS = 800, 3                              # of a class, as tools/demo.sh
 LOADING = [
     {"name": "JPEG photos, 224-px crops", "mode": "load", "batch": 32, "dtype": "f32", "aim": 1.5, "batches": 64, "window": 8, "warmup": 16, "rounds": 3},
-    {"name": "ResNet-18 on JPEG photos, 224-px crops", "mode": "load and train", "batch": 32, "dtype": "f32", "aim": 1.3, "batches": 16, "window": 2,
-     "warmup": 4, "rounds": 3},
+    {"name": "ResNet-18 on JPEG photos, 224-px crops", "mode": "load and train", "batch": 32, "dtype": "f32", "aim": 1.3, "batches": 10, "window": 2,
+     "warmup": 3, "rounds": 3},
 ]
 DECODERS = ("tensor", "pil_v2", "pil")
 EXAMPLE_AIMS = {"whole_run": 2.0, "first_step": 0.2, "memory": 0.6}
