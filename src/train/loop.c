@@ -359,6 +359,7 @@ static void tell_what_is_safe(fv_trainer *t)
 fv_status fv_trainer_run(fv_trainer *t)
 {
     if (t->position.finished && t->resumed) {
+        if (!t->dry) FVI_TRY(t->ctx, fvi_outputs_late(t));
         fvi_trainer_tell(t, FV_TRAIN_END);
         return FV_OK;
     }

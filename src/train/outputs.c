@@ -279,3 +279,12 @@ fv_status fvi_outputs_end(fv_trainer *t)
     fvi_free(path);
     return status;
 }
+
+fv_status fvi_outputs_late(fv_trainer *t)
+{
+    char *path = fvi_path_join(t->run.path, "report.html");
+    const char *run = t->run.path;
+    fv_status status = !path ? fvi_nomem(t->ctx) : fvi_file_exists(path) ? FV_OK : fv_report_write(t->ctx, &run, 1, path);
+    fvi_free(path);
+    return status;
+}

@@ -13,5 +13,7 @@ FV_CHECKED fv_status fvi_outputs_step(fv_trainer *t);
 FV_CHECKED fv_status fvi_outputs_validated(fv_trainer *t);
 /* The run is finished, or interrupted and saved. */
 FV_CHECKED fv_status fvi_outputs_end(fv_trainer *t);
+/* A finished run that was killed, or had no room, before its report was written: it is written now. */
+FV_CHECKED fv_status fvi_outputs_late(fv_trainer *t);
 
 #endif

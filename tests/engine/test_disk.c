@@ -202,6 +202,7 @@ static bool fail_and_go_on(int kind, int nth)
     NEED(again.status == FV_OK, "after %s %d (%s): %s", kinds[kind], nth, r.message, again.message);
     NEED(again.start >= r.saved, "after %s %d: saved at step %d, goes on at %d", kinds[kind], nth, (int)r.saved, (int)again.start);
     for (int i = 0; i < FVI_COUNT(weights); i++) NEED(same_weights(weights[i]), "after %s %d: %s differs", kinds[kind], nth, weights[i]);
+    NEED(fvi_file_exists("d_run/report.html"), "after %s %d: no report", kinds[kind], nth);
     NEED(same_text("metrics.csv") && same_text("evaluation.json"), "after %s %d: metrics or evaluation differ", kinds[kind], nth);
     NEED(is_tidy("d_run") && is_whole("d_run"), "after %s %d: not tidy or not whole", kinds[kind], nth);
     return true;
@@ -221,6 +222,47 @@ static void whole_runs(void)
     fv_context_destroy(reader);
     printf("    %d creations, %d writes, %d syncs, %d renames failed in turn\n", counts[0], counts[1], counts[2], counts[3]);
     CHECK(counts[CREATE] > 15 && counts[WRITE] > 25 && counts[SYNC] > 25 && counts[RENAME] > 10);
+}
+
+/* ---- a run with several seeds --------------------------------------------------------------------------------------------- */
+
+static fv_status train_seeds(char message[1024])
+{
+    static const char *const settings[] = {"image_size=6", "batch_size=8", "max_steps=2", "validate_every=2", "threads=1", "data.workers=0", "paint_images=1", "seeds=2"};
+    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data, .val_data = &val_data, .run = "d_seeds"};
+    fv_context *ctx = fv_context_create();
+    fv_model *m = fv_model_define(ctx, "tiny", tiny, NULL);
+    fv_seeds *s = NULL;
+    fv_status status = fv_train(ctx, m, &o, NULL, &s);
+    snprintf(message, 1024, "%s", status == FV_OK ? "" : fv_error_message(ctx));
+    fv_seeds_destroy(s);
+    fv_model_destroy(m);
+    fv_context_destroy(ctx);
+    return status;
+}
+
+static void several_seeds(void)
+{
+    enum { STRIDE = 4 };
+    char message[1024], again[1024];
+    int failed = 0;
+    reader = fv_context_create();
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int nth = 1;; nth += STRIDE) {
+            clean("d_seeds");
+            set_fault(kind, nth);
+            fv_status status = train_seeds(message);
+            if (!end_fault()) break;
+            failed++;
+            CHECK_MSG(status == FV_ERROR_IO && strstr(message, "d_seeds") && strstr(message, "No space left on device"), "%s %d: %s", kinds[kind], nth, message);
+            CHECK_MSG(is_tidy("d_seeds") && is_whole("d_seeds"), "%s %d (%s): %s", kinds[kind], nth, message, temporary);
+            CHECK_MSG(train_seeds(again) == FV_OK, "after %s %d (%s): %s", kinds[kind], nth, message, again);
+            CHECK(fvi_file_exists("d_seeds/seeds.json") && fvi_file_exists("d_seeds/seed-1/report.html"));
+            CHECK(is_tidy("d_seeds") && is_whole("d_seeds"));
+        }
+    fv_context_destroy(reader);
+    printf("    %d calls failed, every %dth in turn\n", failed, STRIDE);
+    CHECK(failed > 20);
 }
 
 /* ---- single outputs ------------------------------------------------------------------------------------------------------- */
@@ -302,4 +344,4 @@ static void outputs(void)
     CHECK(failed > 60);
 }
 
-TEST_MAIN(CASE(whole_runs), CASE(outputs))
+TEST_MAIN(CASE(whole_runs), CASE(several_seeds), CASE(outputs))
