@@ -69,7 +69,7 @@ static fv_status read_entry(const fv_source *s, fv_context *ctx, int64_t index, 
     *label = 0;
     if (!e->bytes) return fvi_read_bytes(ctx, e->path, bytes);
     FVI_TRY(ctx, fv_bytes_resize(ctx, bytes, e->n_bytes));
-    memcpy(bytes->data, e->bytes, e->n_bytes);
+    if (e->n_bytes) memcpy(bytes->data, e->bytes, e->n_bytes);         /* nothing piped: no memory either */
     return FV_OK;
 }
 
