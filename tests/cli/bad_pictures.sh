@@ -4,37 +4,7 @@
 # code, or a counted, listed skip; nothing crashes, nothing takes the memory or the time that a header asks for. The program is
 # $FOVEA; the files are made here.
 set -u
-work=$(mktemp -d)
-trap 'chmod -R u+rwx "$work" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export FOVEA_RUN_ROOT="$work/runs" OMP_WAIT_POLICY=passive
-failed=0
-
-fail() {
-    echo "$1: FAILED"
-    failed=1
-}
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output. $run is put before the program.
-run=
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    $run "$FOVEA" "$@" > "$work/out" 2> "$work/err" || got=$?
-    cat "$work/out" "$work/err" > "$work/output"
-    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), without: $text"
-        head -c 3000 "$work/output"
-        failed=1
-    fi
-}
-
-also() {
-    if grep -qF -- "$2" "$3"; then echo "$1: ok"; else echo "$1: FAILED, $3 lacks: $2"; head -c 3000 "$3"; failed=1; fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 # picture FILE R G B: a PPM of 20 x 16 pixels of about one colour.
 picture() {

@@ -3,33 +3,7 @@
 # fovea export: a run, a weight file, a model by name; texts, JSON, exit codes, metadata. The program is $FOVEA. Where
 # FOVEA_PEERS names a Python with onnx and onnxruntime, the files are judged by them.
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export FOVEA_RUN_ROOT="$work/runs" OMP_WAIT_POLICY=passive
-failed=0
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/out" 2> "$work/err" || got=$?
-    cat "$work/out" "$work/err" > "$work/output"
-    if [ $got = "$code" ] && { [ -z "$text" ] || grep -qF -- "$text" "$work/output"; }; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), without: $text"
-        cat "$work/output"
-        failed=1
-    fi
-}
-
-# holds NAME FILE TEXT: TEXT stands in the (binary) file.
-holds() {
-    if grep -qaF -- "$3" "$2"; then echo "$1: ok"; else echo "$1: FAILED, $2 lacks: $3"; failed=1; fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 batch() {
     : > "$1"
@@ -54,11 +28,11 @@ expect json 0 '"opset": 17, "input": [3, 32, 32], "classes": 10' export runs/r -
 expect name 0 "initial ones" export resnet18 input=3x64x48 classes=3 opset=13 model_args.stem=cifar -o name.onnx
 expect default_path 0 "resnet34.onnx" export resnet34 classes=2 input=3x32x32
 expect kept 0 "" export runs/r --keep-batch-norm -o kept.onnx
-holds kept_node kept.onnx BatchNormalization
+also kept_node BatchNormalization kept.onnx
 for text in "{0: 'airplane', 1: 'auto\"mobile', 2: 'O\\'bird'" '飞机' '[0.4, 0.45, 0.5]' '[32, 32]' imgsz resize crop_pct mean std batch_size conv1.weight; do
-    holds "metadata $text" runs/r/best.onnx "$text"
+    also "metadata $text" "$text" runs/r/best.onnx
 done
-grep -qa BatchNormalization runs/r/best.onnx && { echo "folded: FAILED"; failed=1; }
+grep -qa BatchNormalization runs/r/best.onnx && fail folded
 
 expect bad_opset 2 "opset" export runs/r opset=18
 expect bad_opset_text 2 "opset" export runs/r opset=x
@@ -70,13 +44,13 @@ expect no_model 2 "one run" export
 expect no_folder 3 "no/such" export runs/r -o no/such/x.onnx
 head -c 3000 runs/r/checkpoints/latest.safetensors > cut.safetensors
 expect cut 3 "cut.safetensors" export cut.safetensors
-[ ! -e no ] && [ ! -e cut.onnx ] || { echo "left behind: FAILED"; failed=1; }
+[ ! -e no ] && [ ! -e cut.onnx ] || fail "left behind"
 
 if [ -n "${FOVEA_PEERS:-}" ]; then
     mkdir all
     cp runs/r/best.onnx all/
     mv ./*.onnx all/
-    "$FOVEA_PEERS" "$here/tools/onnx_check.py" all || failed=1
+    "$FOVEA_PEERS" "$root/tools/onnx_check.py" all || failed=1
     "$FOVEA_PEERS" - <<'END' || failed=1
 import ast, json, onnx
 model = onnx.load("all/best.onnx", load_external_data=False)

@@ -3,36 +3,7 @@
 # Folders of pictures through the program: training, resuming with the stored split, bad files, evaluation, data check. The
 # program is $FOVEA; pictures are made here, and the real ones of ../shared/data are used where they are.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export FOVEA_RUN_ROOT="$work/runs" OMP_WAIT_POLICY=passive
-failed=0
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/out" 2> "$work/err" || got=$?
-    cat "$work/out" "$work/err" > "$work/output"
-    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), without: $text"
-        cat "$work/output"
-        failed=1
-    fi
-}
-
-also() {
-    if grep -qF -- "$2" "$3"; then echo "$1: ok"; else echo "$1: FAILED, $3 lacks: $2"; cat "$3"; failed=1; fi
-}
-
-same() {
-    if cmp -s "$2" "$3"; then echo "$1: ok"; else echo "$1: FAILED, $2 and $3 differ"; failed=1; fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 # weights RUN: the bytes of its last tensors, without the header, which names the configuration.
 weights() {
@@ -130,11 +101,11 @@ expect no_config 0 '"format": "folder"' config data=pets
 also no_config_size '"image_size": 224' out
 
 # ---- real photos
-real=${FOVEA_SHARED_DATA:-$here/../../../shared/data}/hymenoptera_mini/hymenoptera_mini.tar
+real=${FOVEA_SHARED_DATA:-$root/../shared/data}/hymenoptera_mini/hymenoptera_mini.tar
 if [ -f "$real" ]; then
     tar xf "$real"
     expect real_check 0 "all 112 pictures can be read" data check hymenoptera_mini
-    expect real_train 0 "76 for training, 36 for validation" train "$here/../../configs/folder.json" +small data=hymenoptera_mini epochs=2 run=runs/real
+    expect real_train 0 "76 for training, 36 for validation" train "$root/configs/folder.json" +small data=hymenoptera_mini epochs=2 run=runs/real
     expect real_eval 0 "evaluated 36/36" eval runs/real
 else
     echo "real photos: SKIPPED, ../shared/data/hymenoptera_mini is not there"

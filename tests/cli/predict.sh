@@ -4,37 +4,7 @@
 # Pillow in front (tests/golden/predict.txt; with FOVEA_PEERS, a Python with onnxruntime and Pillow, for a trained run too). The
 # program is $FOVEA.
 set -u
-here=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export FOVEA_RUN_ROOT="$work/runs" OMP_WAIT_POLICY=passive
-failed=0
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/out" 2> "$work/err" < "${input:-/dev/null}" || got=$?
-    cat "$work/out" "$work/err" > "$work/output"
-    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), without: $text"
-        cat "$work/output"
-        failed=1
-    fi
-}
-
-also() {
-    if grep -qF -- "$2" "$3"; then echo "$1: ok"; else echo "$1: FAILED, $3 lacks: $2"; cat "$3"; failed=1; fi
-}
-
-fail() {
-    echo "$1: FAILED"
-    failed=1
-}
+. "$(dirname "$0")/common/expect.sh"
 
 # picture FILE R G B: a PPM of 20 x 16 pixels of about one colour.
 picture() {
@@ -162,7 +132,7 @@ expect equals 0 "./a=b/x=y.ppm: " predict runs/small "./a=b/x=y.ppm"
 expect name 0 "initial ones" predict resnet18 pets/cat/1.ppm classes=4 image_size=32
 
 # ---- from the picture's bytes on, as Pillow and ONNX Runtime; one by one and as a batch of seven
-files=$(cut -d' ' -f1 "$here/tests/golden/predict.txt" | sed "s|^|$here/tests/fuzz/corpus/|")
+files=$(cut -d' ' -f1 "$root/tests/golden/predict.txt" | sed "s|^|$root/tests/fuzz/corpus/|")
 for batch in 1 7; do
     # shellcheck disable=SC2086
     expect "golden_$batch" 0 '"predicted": 7' predict resnet18 classes=10 seed=3 image_size=64 $files batch_size=$batch --json --logits
@@ -170,12 +140,12 @@ for batch in 1 7; do
     awk 'NR == FNR { $1 = ""; want[FNR] = $0; next }
          { n = split(want[FNR], a, " "); if (n != 10 || split($0, b, " ") != 10) bad = 1
            for (i = 1; i <= 10; i++) { d = a[i] - b[i]; if (d < 0) d = -d; if (d > worst) worst = d } rows++ }
-         END { printf "worst difference %.2g\n", worst; exit !(rows == 7 && !bad && worst <= 1e-4) }' "$here/tests/golden/predict.txt" logits || fail "golden_${batch}_same"
+         END { printf "worst difference %.2g\n", worst; exit !(rows == 7 && !bad && worst <= 1e-4) }' "$root/tests/golden/predict.txt" logits || fail "golden_${batch}_same"
 done
 if [ -n "${FOVEA_PEERS:-}" ]; then
     "$FOVEA" export runs/small -o small.onnx --quiet || fail export
     "$FOVEA" predict runs/small pets/cat batch_size=7 --json --logits > ours.json 2>/dev/null || fail peers_predict
-    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$here/tools/golden" "$FOVEA_PEERS" - <<'END' || failed=1
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$root/tools/golden" "$FOVEA_PEERS" - <<'END' || failed=1
 import json, numpy, predict
 ours = json.load(open("ours.json"))["predictions"]
 paths = [p["path"] for p in ours]

@@ -4,37 +4,18 @@
 # has no fault that a checker finds, bash completion offers commands, keys, choices, models, variants and paths. The program
 # is $FOVEA.
 set -eu
-source=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-fail() { echo "$*"; failed=1; }
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/output" 2>&1 || got=$?
-    if [ $got = "$code" ] && { [ -z "$text" ] || grep -qF -- "$text" "$work/output"; }; then
-        echo "$name: ok"
-    else
-        fail "$name: FAILED, exit code $got (expected $code), without: $text"
-        cat "$work/output"
-    fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 # ---- the reference
 "$FOVEA" config --reference > "$work/configuration.md"
-if cmp -s "$work/configuration.md" "$source/docs/configuration.md"; then
+if cmp -s "$work/configuration.md" "$root/docs/configuration.md"; then
     echo "reference: ok"
 else
-    fail "reference: FAILED, docs/configuration.md is not what the program prints: fovea config --reference -o docs/configuration.md"
-    diff "$source/docs/configuration.md" "$work/configuration.md" | head -20 || true
+    fail "reference" "docs/configuration.md is not what the program prints: fovea config --reference -o docs/configuration.md"
+    diff "$root/docs/configuration.md" "$work/configuration.md" | head -20 || true
 fi
 expect reference_file 0 "" config --reference -o "$work/again.md"
-cmp "$work/again.md" "$work/configuration.md" || fail "reference_file: FAILED"
+cmp "$work/again.md" "$work/configuration.md" || fail "reference_file"
 expect reference_json 0 '"name": "learning_rate", "heading": "Optimizer"' config --reference --json
 expect reference_alone 2 "stands alone" config --reference batch_size=3
 expect reference_no_folder 3 "none/x.md" config --reference -o "$work/none/x.md"
@@ -44,13 +25,13 @@ import json, sys
 r = json.load(sys.stdin)
 assert len(r["keys"]) > 60 and r["models"], r
 for k in r["keys"]: assert k["help"] and k["example"] and k["heading"], k
-' || fail "reference_json: FAILED, not the JSON that it should be"
+' || fail "reference_json" "not the JSON that it should be"
 fi
 # A full disk leaves the old file and nothing beside it.
 if [ -e /dev/full ]; then
     got=0
     "$FOVEA" config --reference > /dev/full 2> "$work/err" || got=$?
-    [ $got = 1 ] && grep -q "cannot write the output" "$work/err" || fail "full: FAILED, exit code $got"
+    [ $got = 1 ] && grep -q "cannot write the output" "$work/err" || fail "full" "exit code $got"
 fi
 
 # ---- help
@@ -69,13 +50,13 @@ expect help_unknown 2 "is no setting of this command" help complete=bash
 # ---- the manual page
 expect manual 0 "" help --man -o "$work/fovea.1"
 for part in NAME SYNOPSIS "EXIT STATUS" "CONFIGURATION KEYS" "fovea train" gradient_accumulation_steps; do
-    sed 's/\\-/-/g' "$work/fovea.1" | grep -qF -- "$part" || fail "manual: FAILED, no $part"
+    sed 's/\\-/-/g' "$work/fovea.1" | grep -qF -- "$part" || fail "manual" "no $part"
 done
 if command -v mandoc > /dev/null; then
-    mandoc -T lint -W warning "$work/fovea.1" > "$work/lint" 2>&1 || { fail "mandoc: FAILED"; cat "$work/lint"; }
+    mandoc -T lint -W warning "$work/fovea.1" > "$work/lint" 2>&1 || { fail "mandoc"; cat "$work/lint"; }
 elif command -v groff > /dev/null; then
     groff -man -Tutf8 -ww -z "$work/fovea.1" > "$work/lint" 2>&1
-    [ ! -s "$work/lint" ] || { fail "groff: FAILED"; cat "$work/lint"; }
+    [ ! -s "$work/lint" ] || { fail "groff"; cat "$work/lint"; }
 else
     echo "manual: SKIPPED, neither mandoc nor groff is there to check it"
 fi
@@ -88,7 +69,7 @@ cat > "$work/configs/a.json" << 'END'
 END
 if command -v bash > /dev/null; then
     "$FOVEA" help completion=bash > "$work/fovea.bash"
-    bash -n "$work/fovea.bash" || fail "bash: FAILED, the script is no bash"
+    bash -n "$work/fovea.bash" || fail "bash" "the script is no bash"
     ln -sf "$FOVEA" "$work/fovea"
     # completes NAME LINE WANTED...: pressing TAB at the end of LINE offers all WANTED; !WORD: does not offer it.
     completes() {
@@ -101,8 +82,8 @@ if command -v bash > /dev/null; then
             printf "%s\n" "${COMPREPLY[@]}"' bash "$line") > "$work/offered" 2> "$work/err"
         for word in "$@"; do
             case $word in
-            !*) ! grep -qxF -- "${word#!}" "$work/offered" || fail "complete $name: FAILED, it offers ${word#!}" ;;
-            *) grep -qxF -- "$word" "$work/offered" || { fail "complete $name: FAILED, no $word in:"; cat "$work/offered" "$work/err"; } ;;
+            !*) ! grep -qxF -- "${word#!}" "$work/offered" || fail "complete $name" "it offers ${word#!}" ;;
+            *) grep -qxF -- "$word" "$work/offered" || { fail "complete $name" "no $word in:"; cat "$work/offered" "$work/err"; } ;;
             esac
         done
         echo "complete $name: done"
@@ -139,13 +120,13 @@ else
 fi
 for shell in zsh fish; do
     "$FOVEA" help completion=$shell > "$work/fovea.$shell"
-    if command -v $shell > /dev/null; then $shell -n "$work/fovea.$shell" || fail "$shell: FAILED, the script does not parse"; fi
+    if command -v $shell > /dev/null; then $shell -n "$work/fovea.$shell" || fail "$shell" "the script does not parse"; fi
 done
 if command -v fish > /dev/null; then
     # fish_completes LINE WANTED
     fish_completes() {
         (cd "$work" && PATH="$work:$PATH" HOME="$work" fish --no-config -c 'source fovea.fish; complete -C $argv[1]' "$1") > "$work/offered" 2>&1
-        cut -f 1 "$work/offered" | grep -qxF -- "$2" || { fail "fish: FAILED, no $2 for $1"; cat "$work/offered"; }
+        cut -f 1 "$work/offered" | grep -qxF -- "$2" || { fail "fish" "no $2 for $1"; cat "$work/offered"; }
     }
     ln -sf "$FOVEA" "$work/fovea"
     fish_completes "fovea tr" train

@@ -2,24 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # fovea synth: exit codes, messages, what lies in the folder. The program is $FOVEA.
 set -eu
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/output" 2>&1 || got=$?
-    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), output:"
-        cat "$work/output"
-        failed=1
-    fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 small="per_class=5 size=32 classes=3"
 expect list 0 "delta_fighter" synth --list
@@ -30,7 +13,7 @@ expect no_output 2 "-o FOLDER is needed" synth planes
 expect unknown_key 2 'did you mean "classes"' synth planes -o "$work/x" clases=3
 expect bad_value 2 "classes: 77 is out of range" synth planes -o "$work/x" classes=77
 expect variant 2 "is not key=value" synth planes -o "$work/x" +nano
-[ ! -e "$work/x" ] || { echo "bad arguments: FAILED, something was written"; failed=1; }
+[ ! -e "$work/x" ] || fail "bad arguments" "something was written"
 # shellcheck disable=SC2086
 {
 expect folder 0 "12 pictures to train" synth planes -o "$work/set" $small test=0.2 val=0
@@ -42,10 +25,10 @@ expect yolo 0 "to validate" synth planes -o "$work/deep/yolo" --format yolo pict
 mkdir "$work/mine"
 echo x > "$work/mine/photo.jpg"
 expect foreign 2 "not empty" synth planes -o "$work/mine" --overwrite
-[ -f "$work/mine/photo.jpg" ] || { echo "foreign: FAILED, the file is gone"; failed=1; }
+[ -f "$work/mine/photo.jpg" ] || fail foreign "the file is gone"
 expect no_place 3 "cannot create" synth planes -o /proc/none
 for f in set/train/airliner_four/00001.png voc/Annotations/000001.xml deep/yolo/data.yaml deep/yolo/labels/train/000001.txt; do
-    [ -s "$work/$f" ] || { echo "files: FAILED, no $f"; failed=1; }
+    [ -s "$work/$f" ] || fail files "no $f"
 done
 # Interrupted: exit code 130 and nothing left.
 "$FOVEA" synth planes -o "$work/long" per_class=20000 --quiet 2> /dev/null &
@@ -55,7 +38,6 @@ kill -INT $pid
 got=0
 wait $pid || got=$?
 if [ $got != 130 ] || ls "$work" | grep -q long; then
-    echo "interrupt: FAILED, exit code $got, $(ls "$work")"
-    failed=1
+    fail interrupt "exit code $got, $(ls "$work")"
 fi
 exit $failed

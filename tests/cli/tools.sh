@@ -2,24 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # fovea selftest and fovea tune: exit codes, JSON, the table's file. The program is $FOVEA.
 set -eu
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/output" 2>&1 || got=$?
-    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), output:"
-        cat "$work/output"
-        failed=1
-    fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 expect selftest 0 '"passed": true' selftest op=relu --json
 expect selftest_text 0 ' 0 failed' selftest op=linear --all
@@ -34,7 +17,7 @@ expect tune_bad_mode 2 "train or infer" tune resnet18 mode=eval -o "$work/x.json
 expect tune_no_folder 3 "$work/none" tune resnet18 mode=infer batch_size=1 input=3x32x32 threads=1 -o "$work/none/x.json"
 expect tune 0 '"shapes":' tune resnet18 mode=infer batch_size=1 input=3x32x32 threads=1 -o "$work/x.json" --json
 expect tune_used 0 '"median_ms":' bench resnet18 infer batch_size=1 input=3x32x32 threads=1 steps=2 warmup=0 kernel_table="$work/x.json" --json
-grep -q '"conv2d' "$work/x.json" || { echo "tune: FAILED, the table has no convolution"; failed=1; }
+grep -q '"conv2d' "$work/x.json" || fail tune "the table has no convolution"
 echo '{"cpu": 1' > "$work/bad.json"
 expect tune_bad_table 3 "bad.json" bench resnet18 infer batch_size=1 input=3x32x32 threads=1 kernel_table="$work/bad.json"
 expect tune_no_table 3 "none.json" bench resnet18 infer batch_size=1 input=3x32x32 threads=1 kernel_table="$work/none.json"

@@ -2,32 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The program around training: exit codes, texts, JSON, runs that exist, signals. The program is $FOVEA.
 set -u
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export FOVEA_RUN_ROOT="$work/runs" OMP_WAIT_POLICY=passive
-failed=0
-
-# expect NAME CODE TEXT ARGUMENTS...: exit code CODE, and TEXT somewhere in the output.
-expect() {
-    name=$1 code=$2 text=$3
-    shift 3
-    got=0
-    "$FOVEA" "$@" > "$work/out" 2> "$work/err" || got=$?
-    cat "$work/out" "$work/err" > "$work/output"
-    if [ $got = "$code" ] && grep -qF -- "$text" "$work/output"; then
-        echo "$name: ok"
-    else
-        echo "$name: FAILED, exit code $got (expected $code), without: $text"
-        cat "$work/output"
-        failed=1
-    fi
-}
-
-# also NAME TEXT FILE: TEXT is in FILE.
-also() {
-    if grep -qF -- "$2" "$3"; then echo "$1: ok"; else echo "$1: FAILED, $3 lacks: $2"; cat "$3"; failed=1; fi
-}
+. "$(dirname "$0")/common/expect.sh"
 
 # batch FILE RECORDS: CIFAR-10 records with labels 0, 1, 2 ...
 batch() {
@@ -66,6 +41,7 @@ expect info_word 2 "takes no arguments" info x
 # ---- configuration
 expect config 0 '"batch_size": 4' config tiny.json
 expect config_origins 0 '"learning_rate": "tiny.json:2 (variant slow)"' config tiny.json +slow --origins
+for file in "$root"/configs/*.json; do expect "config ${file##*/}" 0 '"model":' config "$file"; done
 expect config_alias 0 '"batch_size": 7' config tiny.json batch=7
 expect config_long 0 '"batch_size": 7' config tiny.json --batch-size 7
 expect config_long_equals 0 '"batch_size": 7' config tiny.json --batch_size=7
@@ -97,15 +73,17 @@ expect model 2 'did you mean "resnet18"' train tiny.json model=resnet81
 
 # ---- a run
 expect dry_run 0 "nothing was written" train tiny.json --dry-run
-[ ! -e runs/tiny ] || { echo "dry_run: FAILED, there is a run folder"; failed=1; }
+[ ! -e runs/tiny ] || fail dry_run "there is a run folder"
+expect strong 0 "3/3  validation" train "$root/configs/cifar10_resnet18_strong.json" data=data batch_size=4 epochs=1 threads=1 run=runs/strong
+expect strong_cosine 0 '"scheduler": "warmup_cosine"' config "$root/configs/cifar10_resnet18_strong.json" +cosine
 expect train 0 '"step": 3' train tiny.json --json
 also train_progress "3/3" err
 also train_start "11,181,642 parameters" err
 also train_log "3/3" runs/tiny/console.log
-[ "$(wc -l < out)" = 1 ] || { echo "train: FAILED, more than one line on standard output"; failed=1; }
+[ "$(wc -l < out)" = 1 ] || fail train "more than one line on standard output"
 for file in config.json origins.json classes.txt environment.json command.txt metrics.csv checkpoints/best.safetensors checkpoints/latest.safetensors \
     checkpoints/latest.state.safetensors checkpoints/previous.safetensors evaluation.json summary.json report.html; do
-    [ -s "runs/tiny/$file" ] || { echo "train: FAILED, no $file"; failed=1; }
+    [ -s "runs/tiny/$file" ] || fail train "no $file"
 done
 also train_rows "3," runs/tiny/metrics.csv
 expect finished 0 "is finished at step 3; extend with" train tiny.json
@@ -120,17 +98,17 @@ expect continue_optimizer 0 "tensors of the optimizer start anew" train runs/oth
 also continue_rate "the rate was 0.001 and is now 0.0001" err
 expect new_run 0 "tiny-2" train tiny.json --new
 expect overwritten 0 "runs/tiny-2.old-1" train runs/tiny-2 --overwrite
-[ -s runs/tiny-2.old-1/checkpoints/best.safetensors ] && [ -s runs/tiny-2/checkpoints/best.safetensors ] || { echo "overwritten: FAILED"; failed=1; }
-"$FOVEA" train tiny.json +slow --quiet > output 2>&1 || { echo "quiet: FAILED"; failed=1; }
-[ ! -s output ] || { echo "quiet: FAILED, it says:"; cat output; failed=1; }
-[ -d runs/tiny.slow ] || { echo "variant: FAILED, no runs/tiny.slow"; failed=1; }
-grep -q '^step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1,' runs/tiny/metrics.csv || { echo "columns: FAILED"; failed=1; }
+[ -s runs/tiny-2.old-1/checkpoints/best.safetensors ] && [ -s runs/tiny-2/checkpoints/best.safetensors ] || fail overwritten
+"$FOVEA" train tiny.json +slow --quiet > output 2>&1 || fail quiet
+[ ! -s output ] || { fail quiet "it says:"; cat output; }
+[ -d runs/tiny.slow ] || fail variant "no runs/tiny.slow"
+grep -q '^step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1,' runs/tiny/metrics.csv || fail columns
 # Columns of an earlier version: found by name when the run goes on.
 cp -r runs/tiny runs/older
 cut -d, -f1-6,8 runs/tiny/metrics.csv | sed 's/,val_top5/,old_name/' > runs/older/metrics.csv
 expect older_columns 0 "5/5" train runs/older --continue max_steps=5
 also older_header "step,epoch,lr,loss,grad_norm,val_loss,val_acc,val_top5,val_f1," runs/older/metrics.csv
-[ "$(tail -n +2 runs/older/metrics.csv | awk -F, 'NF != 14 || $1 < 5 && $7 != ""' | wc -l)" = 0 ] || { echo "older_rows: FAILED"; cat runs/older/metrics.csv; failed=1; }
+[ "$(tail -n +2 runs/older/metrics.csv | awk -F, 'NF != 14 || $1 < 5 && $7 != ""' | wc -l)" = 0 ] || { fail older_rows; cat runs/older/metrics.csv; }
 expect monitor 0 "done: best" train tiny.json monitor=f1_weighted max_steps=1 run=runs/monitor
 also monitor_name '"monitor": "f1_weighted"' runs/monitor/config.json
 expect monitor_alias 0 '"monitor": "top5"' config tiny.json monitor=acc5
@@ -149,11 +127,11 @@ expect seeds 0 "of 2 seeds, 0 to 1" train tiny.json seeds=2 run=runs/seeds max_s
 also seeds_table "best_val_acc" runs/seeds/seeds.txt
 also seeds_file '"finished": 2' runs/seeds/seeds.json
 for file in report.html config.json seed-0/config.json seed-1/checkpoints/best.safetensors seed-1/console.log; do
-    [ -s "runs/seeds/$file" ] || { echo "seeds: FAILED, no $file"; failed=1; }
+    [ -s "runs/seeds/$file" ] || fail seeds "no $file"
 done
 expect seeds_again 0 '"seeds": [0, 1], "finished": 2' train runs/seeds --json
 also seeds_again_says "seed-1 is finished at step 2" err
-[ "$(wc -l < out)" = 1 ] || { echo "seeds_again: FAILED, more than one line on standard output"; failed=1; }
+[ "$(wc -l < out)" = 1 ] || fail seeds_again "more than one line on standard output"
 expect seeds_one 0 "is finished at step 2" train runs/seeds/seed-0
 expect seeds_eval 3 "name one of them" eval runs/seeds
 expect seeds_eval_one 0 "evaluated 5/5" eval runs/seeds/seed-0
@@ -163,7 +141,7 @@ cp -r runs/seeds runs/seeds-torn && echo '{"runs": [' > runs/seeds-torn/seeds.js
 expect seeds_report_torn 3 "seeds.json:" report runs/seeds-torn
 expect seeds_many 2 "seeds: 5000 is out of range" train tiny.json seeds=5000
 expect seeds_dry 0 "nothing was written" train tiny.json seeds=3 run=runs/seeds-dry --dry-run
-[ ! -e runs/seeds-dry ] || { echo "seeds_dry: FAILED, there is a run folder"; failed=1; }
+[ ! -e runs/seeds-dry ] || fail seeds_dry "there is a run folder"
 
 # ---- evaluation
 expect eval 0 '"samples": 5, "of": 5' eval runs/tiny --json
@@ -184,22 +162,22 @@ expect eval_moved 0 "evaluated 5/5" eval moved/elsewhere
 
 # ---- reports
 also report_written "<title>tiny – fovea</title>" runs/tiny/report.html
-ls runs/tiny/events.out.tfevents.* > /dev/null || { echo "events: FAILED, no event file"; failed=1; }
+ls runs/tiny/events.out.tfevents.* > /dev/null || fail events "no event file"
 rm runs/tiny/report.html
 expect report 0 "runs/tiny/report.html" report runs/tiny
 also report_again "Worst mistakes" runs/tiny/report.html
 expect report_two 0 '"runs": 2' report runs/tiny runs/monitor/ -o two.html --json
 also report_overlaid "Where the configurations differ" two.html
 expect report_here 0 "report.html" report runs/tiny runs/monitor
-[ -s report.html ] || { echo "report_here: FAILED"; failed=1; }
+[ -s report.html ] || fail report_here
 expect report_nothing 2 "a run is needed" report
 expect report_setting 2 "is no setting of this command" report runs/tiny batch=3
 expect report_absent 3 "is not a run: it holds no config.json" report runs/absent
 expect report_folder 3 "nowhere/x.html" report runs/tiny -o nowhere/x.html
 expect paint_none 0 '"mistakes": []' eval runs/tiny paint_images=0 --json
 expect tensorboard_dir 0 "done: best" train tiny.json run=runs/boards tensorboard_dir=boards max_steps=1 paint_images=0
-ls boards/events.out.tfevents.* > /dev/null || { echo "tensorboard_dir: FAILED"; failed=1; }
-ls runs/boards/events.* > /dev/null 2>&1 && { echo "tensorboard_dir: FAILED, events in the run too"; failed=1; }
+ls boards/events.out.tfevents.* > /dev/null || fail tensorboard_dir
+ls runs/boards/events.* > /dev/null 2>&1 && fail tensorboard_dir "events in the run too"
 
 # ---- checkpoints that are damaged
 cp -r runs/tiny runs/torn
@@ -223,7 +201,7 @@ for signal in INT TERM; do
     kill -$signal $child
     got=0
     wait $child || got=$?
-    if [ $got = 130 ]; then echo "signal $signal: ok"; else echo "signal $signal: FAILED, exit code $got"; cat err; failed=1; fi
+    if [ $got = 130 ]; then echo "signal $signal: ok"; else fail "signal $signal" "exit code $got"; cat err; fi
     also "signal $signal text" "Go on with: fovea train" err
 done
 also signal_resumed "going on from step" err
@@ -231,10 +209,10 @@ expect resumed 2 "max_steps (1000, now 2)" train tiny.json +long max_steps=2
 
 # ---- the line of a terminal, taken back and written again; as wide as the terminal
 if command -v script > /dev/null; then
-    script -qec "stty cols 40; $FOVEA train tiny.json run=runs/terminal max_steps=12 save_every=100" screen > /dev/null 2>&1 || { echo "terminal: FAILED"; cat screen; failed=1; }
+    script -qec "stty cols 40; $FOVEA train tiny.json run=runs/terminal max_steps=12 save_every=100" screen > /dev/null 2>&1 || { fail terminal; cat screen; }
     for part in "loss" "lr" "img/s"; do also "terminal $part" "$part" screen; done
-    grep -q "$(printf '\r')" screen || { echo "terminal: FAILED, no line is taken back"; failed=1; }
-    tr '\r' '\n' < screen | grep -q 'data-wait' && { echo "terminal: FAILED, wider than the terminal"; failed=1; }
+    grep -q "$(printf '\r')" screen || fail terminal "no line is taken back"
+    tr '\r' '\n' < screen | grep -q 'data-wait' && fail terminal "wider than the terminal"
 fi
 also plain_data_wait "data-wait" runs/tiny/console.log
 also plain_eta "eta 0:0" runs/tiny/console.log

@@ -1,27 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the build into a temporary place, builds examples/classify.c against it as a user would, trains a small run with the
-# installed program, and compares what the example says with `fovea predict`. Argument: source folder. The working folder is one
-# below the build folder, as ctest has it; BUILD overrides.
-set -eu
-source=$1
-build=${BUILD:-$(cd .. && pwd)}
-[ -f "$build/CMakeCache.txt" ] || { echo "classify: $build is no build folder" >&2; exit 1; }
-command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
-cc=$(cached CMAKE_C_COMPILER)
-sanitize=$(cached FOVEA_SANITIZE)
-flags=${sanitize:+-fsanitize=$sanitize}
-
-DESTDIR=$work cmake --install "$build" > "$work/install.log" || { cat "$work/install.log"; exit 1; }
-lib=$(dirname "$(find "$work" -name libfovea.a)")
-fovea=$(find "$work" -type f -path '*/bin/fovea')
-PKG_CONFIG_PATH=$(dirname "$(find "$work" -name fovea.pc)")
-PKG_CONFIG_SYSROOT_DIR=$work
-export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+# Builds examples/classify.c against the installed library, trains a small run with the installed program, and compares what the
+# example says with `fovea predict`. Argument: source folder.
+. "$(dirname "$0")/common/installed.sh"
 
 # shellcheck disable=SC2046,SC2086
 "$cc" $flags -Wall -Wextra -Werror "$source/examples/classify.c" -o "$work/classify" $(pkg-config --cflags --libs fovea)

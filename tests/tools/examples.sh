@@ -1,28 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the build into a temporary place, builds the programs of examples/ against it as a user would (pkg-config; shared and
-# static) and runs them. own_model's losses are compared with PyTorch's (tests/golden/own_model.txt); own_trainer must learn,
-# and go on. Argument: source folder. The working folder is one below the build folder, as ctest has it; BUILD overrides.
-set -eu
-source=$1
-build=${BUILD:-$(cd .. && pwd)}
-[ -f "$build/CMakeCache.txt" ] || { echo "examples: $build is no build folder" >&2; exit 1; }
-command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
-cc=$(cached CMAKE_C_COMPILER)
-sanitize=$(cached FOVEA_SANITIZE)
-flags=${sanitize:+-fsanitize=$sanitize}
-
-DESTDIR=$work cmake --install "$build" > "$work/install.log" || { cat "$work/install.log"; exit 1; }
-pc=$(find "$work" -name fovea.pc)
-lib=$(dirname "$(find "$work" -name libfovea.a)")
-# The staged copy is seen through the sysroot; libraries of the system stay visible.
-PKG_CONFIG_PATH=$(dirname "$pc")
-PKG_CONFIG_SYSROOT_DIR=$work
-export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+# Builds the programs of examples/ against the installed library (shared and static) and runs them. own_model's losses are
+# compared with PyTorch's (tests/golden/own_model.txt); own_trainer must learn, and go on. Argument: source folder.
+. "$(dirname "$0")/common/installed.sh"
 
 # check NAME: the program $work/NAME must print what PyTorch computed, to 1e-9.
 check() {
