@@ -18,10 +18,11 @@ TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 MOST_LOAD = 0.5          # load average over a minute before anything is measured
 MOST_OTHERS = 0.10       # cores that other programs used beside a process;
 MOST_OTHERS_BELOW = 0.30     # at real-time priority they get only what the process leaves idle (start, input)
-LEAST_QUIET = 5          # undisturbed samples of a process
+LEAST_QUIET = 3          # undisturbed samples of a process
 PREEMPTIONS_PER_MS = 0.02    # in an undisturbed sample: the kernel's own threads need as much on a quiet machine
-AGREE = 1.08             # a round above this many times the least round of the same contestant was disturbed
-MOST_TRIES = 4           # times as many rounds as wanted, to have enough that agree
+SETTLED = 0.08           # quartiles of the rounds' ratios this near to each other end the rounds;
+MORE_ROUNDS = 2              # otherwise there are so many more,
+LEAST_ROUNDS = 4             # of which so many must be undisturbed
 CLOSE = 1.1              # rivals this near to the best one in the first round go on with it
 ATTEMPTS = 3
 
@@ -135,67 +136,75 @@ class Contestant:
 
     def __init__(self, name, start, crowded=False):
         self.name, self.start, self.crowded = name, start, crowded
-        self.rounds, self.taken, self.rss_mb, self.report = [], 0, 0.0, None
+        self.rounds, self.least, self.taken, self.quiet, self.rss_mb, self.report = [], math.inf, 0, 0, 0.0, None
 
     def run(self, force):
-        process = self.start()
-        samples = samples_of(process.json)
-        quiet = [ms for ms, preempted in samples if self.crowded or preempted <= ms * PREEMPTIONS_PER_MS]
-        if len(quiet) < min(LEAST_QUIET, len(samples)):
-            if not force:
+        for attempt in range(ATTEMPTS):
+            process = self.start()
+            samples = samples_of(process.json)
+            quiet = [ms for ms, preempted in samples if self.crowded or force or preempted <= ms * PREEMPTIONS_PER_MS]
+            if len(quiet) >= min(LEAST_QUIET, len(samples)):
+                break
+            if attempt == ATTEMPTS - 1:
                 raise Disturbed(f"{self.name}: only {len(quiet)} of {len(samples)} samples undisturbed")
-            quiet = [ms for ms, _ in samples]
-        self.rounds.append(quiet)
+        self.rounds.append(statistics.median(quiet))
+        self.least = min(self.least, *quiet)
         self.taken += len(samples)
+        self.quiet += len(quiet)
         self.rss_mb = max(self.rss_mb, process.rss_mb)
         self.report = self.report or process.json
-        say(f"    {self.name}: {statistics.median(quiet):.3f} ms, {len(quiet)} quiet samples")
-
-    def median(self):
-        return statistics.median(ms for quiet in self.rounds for ms in quiet)
-
-    def agreeing(self):
-        """The rounds that were not disturbed. A host that shares its memory with others is slower by the second or the minute,
-        never faster: rounds near the least one show the machine as it is."""
-        least = min(statistics.median(quiet) for quiet in self.rounds)
-        return [quiet for quiet in self.rounds if statistics.median(quiet) <= AGREE * least]
+        say(f"    {self.name}: {self.rounds[-1]:.3f} ms, {len(quiet)} quiet samples")
 
     def result(self):
-        rounds = self.agreeing()
-        pooled = [ms for quiet in rounds for ms in quiet]
-        middle = statistics.median(pooled)
-        return {"name": self.name, "median_ms": round(middle, 4), "least_ms": round(min(pooled), 4),
-                "round_medians_ms": [round(statistics.median(quiet), 4) for quiet in rounds], "disturbed_rounds": len(self.rounds) - len(rounds),
-                "spread": round((quantile(pooled, 0.75) - quantile(pooled, 0.25)) / middle, 4),
-                "samples": self.taken, "quiet": len(pooled), "peak_rss_mb": round(self.rss_mb, 1)}
+        return {"name": self.name, "median_ms": round(statistics.median(self.rounds), 4), "least_ms": round(self.least, 4),
+                "round_medians_ms": [round(ms, 4) for ms in self.rounds],
+                "samples": self.taken, "quiet": self.quiet, "peak_rss_mb": round(self.rss_mb, 1)}
+
+    def ratios(self, ours):
+        """Our time goes into this one's how often, round by round: neighbours in time saw the same machine."""
+        return [theirs / mine for theirs, mine in zip(self.rounds, ours.rounds)]
+
+    def settled(self, ours):
+        ratios = self.ratios(ours)
+        return quantile(ratios, 0.75) - quantile(ratios, 0.25) <= SETTLED * statistics.median(ratios)
 
     def against(self, ours):
-        """result() with the ratio to ours; beside it the median ratio of neighbours in time, disturbed rounds included."""
-        result = self.result()
-        paired = statistics.median(statistics.median(theirs) / statistics.median(mine) for theirs, mine in zip(self.rounds, ours.rounds))
-        return {**result, "ratio": round(result["median_ms"] / ours.result()["median_ms"], 4), "paired_ratio": round(paired, 4)}
+        ratios = self.ratios(ours)
+        return {**self.result(), "ratio": round(statistics.median(ratios), 4), "ratios": [round(r, 4) for r in ratios],
+                "ratio_quartiles": [round(quantile(ratios, q), 4) for q in (0.25, 0.75)]}
 
 
 def alternate(ours, always, field, rounds, force):
-    """A first round of all; then of `field` only the best one, and what is close to it, goes on, until each has `rounds`
-    rounds that agree. Results of ours, of the rivals, and of those left behind."""
+    """A first round of all; then of `field` only the best one, and what is close to it, goes on beside ours. A host that shares
+    its caches and memory with others is slower by the second or the minute, so what counts is the ratio of neighbours in time:
+    `rounds` of them, more while they differ. Results of ours, of the rivals, and of those left behind."""
     say("  first round")
     for contestant in [ours, *always, *field]:
         contestant.run(force)
-    field = sorted(field, key=Contestant.median)
-    kept = max(1, min(2, sum(c.median() <= CLOSE * field[0].median() for c in field)))
+    field = sorted(field, key=lambda c: c.rounds[0])
+    kept = max(1, min(2, sum(c.rounds[0] <= CLOSE * field[0].rounds[0] for c in field)))
     field, dropped = field[:kept], field[kept:]
-    running = [ours, *always, *field]
-    for number in range(MOST_TRIES * rounds):
-        if all(len(c.agreeing()) >= rounds for c in running):
+    rivals = [*always, *field]
+    for contestant in [ours, *rivals]:
+        contestant.rounds.clear()                       # minutes lie between the first ones
+    everyone = [ours, *rivals]
+    for number in range(rounds + MORE_ROUNDS):
+        complete = len(rivals[0].ratios(ours))
+        if complete >= rounds and all(c.settled(ours) for c in rivals):
             break
-        say(f"  round {number + 2}")
-        for contestant in running:
-            contestant.run(force)
-    for contestant in running:
-        if len(contestant.agreeing()) < rounds and not force:
-            raise Disturbed(f"{contestant.name}: rounds of " + ", ".join(f"{statistics.median(quiet):.4g}" for quiet in contestant.rounds))
-    return ours.result(), [c.against(ours) for c in [*always, *field]], [c.result() for c in dropped]
+        say(f"  round {number + 1}")
+        try:
+            for contestant in everyone:
+                contestant.run(force)
+        except Disturbed as reason:
+            say(f"    round dropped: {reason}")
+            for contestant in everyone:
+                del contestant.rounds[complete:]
+            continue
+        say("    times as fast: " + ", ".join(f"{c.ratios(ours)[-1]:.2f}" for c in rivals))
+    if len(ours.rounds) < min(rounds, LEAST_ROUNDS):
+        raise Disturbed(f"only {len(ours.rounds)} rounds undisturbed")
+    return ours.result(), [c.against(ours) for c in rivals], [c.result() for c in dropped]
 
 
 def student_975(freedom):

@@ -37,6 +37,11 @@ def range_of(result):
     return f"{result['median_ms']:.4g} ({low:.4g} to {high:.4g})"
 
 
+def ratio_of(rival):
+    low, high = rival["ratio_quartiles"]
+    return f"{rival['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
 def case_rows(out):
     for c in out["cases"]:
         head = f"| {c['mode']} | {c['name']}{'' if not out['tiny'] else ' (tiny)'} | {c['dtype']} "
@@ -48,14 +53,14 @@ def case_rows(out):
         least_rss = min(r["peak_rss_mb"] for r in [*c["rivals"], *c["dropped"]])
         for engine, rival in best(c).items():
             wanted = "" if c["mode"] == "infer" and engine == "pytorch" else f"{c['aim']:g}"
-            yield (head + f"| {range_of(ours)} | {rival['name']}: {range_of(rival)} | {rival['ratio']:.2f} ({rival['paired_ratio']:.2f}) | {wanted} | {share} "
+            yield (head + f"| {range_of(ours)} | {rival['name']}: {range_of(rival)} | {ratio_of(rival)} | {wanted} | {share} "
                    f"| {ours['peak_rss_mb']:.0f} / {least_rss:.0f} = {ours['peak_rss_mb'] / least_rss:.2f} |")
 
 
 def step_table(out):
     if not out["cases"]:
         return []
-    return ["| | work | type | Fovea, ms: median (rounds) | best rival, ms | times as fast (of neighbours in time) | aim | share of the ceiling | peak memory, MB: ours / least rival |",
+    return ["| | work | type | Fovea, ms: median (rounds) | best rival, ms | times as fast: median of neighbours in time (quartiles) | aim | share of the ceiling | peak memory, MB: ours / least rival |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |", *case_rows(out)]
 
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer normalisation, see layer_norm.h. Forward: two passes over a row that stays in registers or the first cache, so
- * that the variance is that of centred values. Backward: some rows at a time, first the two sums of each row, then dx
- * together with the sums over rows, a strip of columns after the other, whose sums stay in registers. Widths of known
- * networks are constants, so that their loops unroll. */
+/* Layer normalisation, see layer_norm.h. Some rows at a time, which stay in the first cache. Forward: means, then centred
+ * squares, then outputs. Backward: first the two sums of each row, then dx together with the sums over rows, a strip of
+ * columns after the other, whose sums stay in registers. Widths of known networks are constants, so that their loops
+ * unroll. */
 #include "cpu/isa/layer_norm.h"
 #include "cpu/isa/vec.h"
 
@@ -43,19 +43,33 @@ FVI_AI vf centred_part(const void *x, int64_t i, int n, float mean, const bool b
 
 /* ---- forward ------------------------------------------------------------------------------------------------------ */
 
-FVI_AI void forward_row(const fvi_ln_forward *t, const void *x, void *y, int64_t row, const int64_t n, const bool bf)
+enum { GROUP = 16 };        /* rows that are worked on at a time: their sums do not wait for each other */
+
+/* Rows of n columns that stay in the first cache, `arrays` of them. */
+FVI_AI int group_of(const int64_t n, const int arrays, const bool bf)
+{
+    const int64_t fit = 24576 / (n * arrays * (bf ? 2 : 4));
+    return fit < 4 ? 4 : fit > GROUP ? GROUP : (int)fit;
+}
+
+FVI_AI float sum_of(const void *x, const int64_t n, const bool bf)
 {
     const int64_t whole = n / VW * VW;
-    const int left = (int)(n - whole);
-    const float share = 1.0f / (float)n;
-    vf a[4] = {vsplat(0), vsplat(0), vsplat(0), vsplat(0)}, q[4] = {vsplat(0), vsplat(0), vsplat(0), vsplat(0)};
+    vf a[4] = {vsplat(0), vsplat(0), vsplat(0), vsplat(0)};
     int64_t i = 0;
     for (; i + 4 * VW <= whole; i += 4 * VW)
         FVI_UNROLL for (int v = 0; v < 4; v++) a[v] += vld(x, i + v * VW, bf);
     for (; i < whole; i += VW) a[0] += vld(x, i, bf);
-    if (left) a[1] += vld_n(x, whole, left, bf);
-    const float mean = total(four(a)) * share;
-    for (i = 0; i + 4 * VW <= whole; i += 4 * VW)
+    if (whole < n) a[1] += vld_n(x, whole, (int)(n - whole), bf);
+    return total(four(a));
+}
+
+FVI_AI float centred_squares(const void *x, const float mean, const int64_t n, const bool bf)
+{
+    const int64_t whole = n / VW * VW;
+    vf q[4] = {vsplat(0), vsplat(0), vsplat(0), vsplat(0)};
+    int64_t i = 0;
+    for (; i + 4 * VW <= whole; i += 4 * VW)
         FVI_UNROLL for (int v = 0; v < 4; v++) {
             const vf d = vld(x, i + v * VW, bf) - mean;
             q[v] += d * d;
@@ -64,14 +78,18 @@ FVI_AI void forward_row(const fvi_ln_forward *t, const void *x, void *y, int64_t
         const vf d = vld(x, i, bf) - mean;
         q[0] += d * d;
     }
-    if (left) {
-        const vf d = centred_part(x, whole, left, mean, bf);
+    if (whole < n) {
+        const vf d = centred_part(x, whole, (int)(n - whole), mean, bf);
         q[1] += d * d;
     }
-    const float rstd = 1.0f / sqrtf(total(four(q)) * share + (float)t->eps);
-    if (t->mean) t->mean[row] = mean;
-    if (t->rstd) t->rstd[row] = rstd;
-    for (i = 0; i < whole; i += VW)
+    return total(four(q));
+}
+
+FVI_AI void normalise(const fvi_ln_forward *t, const void *x, void *y, const float mean, const float rstd, const int64_t n, const bool bf)
+{
+    const int64_t whole = n / VW * VW;
+    const int left = (int)(n - whole);
+    for (int64_t i = 0; i < whole; i += VW)
         put(y, i, (vld(x, i, bf) - mean) * rstd * vld(t->scale, i, false) + vld(t->shift, i, false), bf, t->stream);
     if (left)
         vst_n(y, whole, (vld_n(x, whole, left, bf) - mean) * rstd * vld_n(t->scale, whole, left, false) + vld_n(t->shift, whole, left, false),
@@ -82,13 +100,24 @@ FVI_AI void forward_any(const fvi_ln_forward *t0, const int64_t n, const bool bf
 {
     const fvi_ln_forward local = *t0, *t = &local;
     const int64_t bytes = n * (bf ? 2 : 4);
-    for (int64_t r = 0; r < t->rows; r++) forward_row(t, (const char *)t->x + r * bytes, (char *)t->y + r * bytes, r, n, bf);
+    const int most = bf ? group_of(n, 1, bf) : 1;               /* f32 waits for memory, and best row by row */
+    const float share = 1.0f / (float)n, eps = (float)t->eps;
+    float mean[GROUP], rstd[GROUP] = {0};
+    for (int64_t row = 0; row < t->rows; row += most) {
+        const int rows = (int)(t->rows - row < most ? t->rows - row : most);
+        const char *x = (const char *)t->x + row * bytes;
+        char *y = (char *)t->y + row * bytes;
+        for (int r = 0; r < rows; r++) mean[r] = sum_of(x + r * bytes, n, bf) * share;
+        for (int r = 0; r < rows; r++) rstd[r] = centred_squares(x + r * bytes, mean[r], n, bf);
+        for (int r = 0; r < GROUP; r++) rstd[r] = 1.0f / sqrtf(rstd[r] * share + eps);
+        for (int r = 0; r < rows; r++) normalise(t, x + r * bytes, y + r * bytes, mean[r], rstd[r], n, bf);
+        for (int r = 0; t->mean && r < rows; r++) t->mean[row + r] = mean[r];
+        for (int r = 0; t->rstd && r < rows; r++) t->rstd[row + r] = rstd[r];
+    }
     if (t->stream) vstream_end();
 }
 
 /* ---- backward ----------------------------------------------------------------------------------------------------- */
-
-enum { GROUP = 16 };
 
 typedef struct group { float mean[GROUP], rstd[GROUP], c1[GROUP], c2[GROUP]; } group;
 
@@ -165,8 +194,7 @@ FVI_AI void last_strip(const fvi_ln_backward *t, int64_t row, int rows, const gr
 FVI_AI void backward_any(const fvi_ln_backward *t0, const int64_t n, const bool bf)
 {
     const fvi_ln_backward local = *t0, *t = &local;
-    const int64_t fit = 24576 / (n * (bf ? 4 : 8));            /* rows of dy and x that stay in the first cache */
-    const int most = fit < 4 ? 4 : fit > GROUP ? GROUP : (int)fit;
+    const int most = group_of(n, 2, bf);                       /* of dy and x */
     group g;
     for (int64_t row = 0; row < t->rows; row += most) {
         const int rows = (int)(t->rows - row < most ? t->rows - row : most);
