@@ -153,7 +153,7 @@ static bool lower_input(const fvi_sample_run *s, int k)
 }
 
 /* The node in graph g; the session's type replaces the samples' f64. */
-static fvi_node *add_node(const fvi_sample_run *s, fv_graph *g, const char *attrs, bool bf16)
+static fvi_node *add_node(const fvi_sample_run *s, fv_graph *g, bool bf16)
 {
     fv_value *in[FVI_MAX_IN] = {NULL};
     for (int k = 0; k < s->n_in; k++) {
@@ -162,17 +162,15 @@ static fvi_node *add_node(const fvi_sample_run *s, fv_graph *g, const char *attr
         if (bf16 && lower_input(s, k)) t.dtype = FV_BF16;
         in[k] = fvi_input(g, "x", &t);
     }
-    if (!attrs) return fvi_node_add(g, s->op, s->sample->attr, s->n_in, in);
-    const fv_value *v = fv_op(g, s->op->name, attrs, s->n_in, in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8], in[9]);
-    return v ? v->node : NULL;
+    return fvi_node_add(g, s->op, s->sample->attr, s->n_in, in);
 }
 
-static fv_status open_node(fvi_sample_run *s, const char *attrs, fvi_sample_mode mode)
+static fv_status open_node(fvi_sample_run *s, fvi_sample_mode mode)
 {
     FVI_TRY(s->ctx, fvi_graph_create(s->ctx, &fvi_registry_table, NULL, mode == FVI_SAMPLE_F64 ? FV_F64 : FV_F32, &s->graph));
     s->graph->amp = mode == FVI_SAMPLE_BF16;
     s->graph->training = true;
-    const fvi_node *n = add_node(s, s->graph, attrs, mode == FVI_SAMPLE_BF16);
+    const fvi_node *n = add_node(s, s->graph, mode == FVI_SAMPLE_BF16);
     if (!n) return s->graph->status;
     FVI_TRY(s->ctx, fvi_graph_bind(s->graph, s->batch, &s->bound));
     s->node = s->bound->nodes.items[s->bound->nodes.count - 1];
@@ -225,12 +223,12 @@ static fv_status interpret(fvi_sample_run *s, fv_graph *g)
     return status;
 }
 
-static fv_status expect(fvi_sample_run *s, const char *attrs)
+static fv_status expect(fvi_sample_run *s)
 {
     fv_graph *g = NULL, *bound = NULL;
     FVI_TRY(s->ctx, fvi_graph_create(s->ctx, &fvi_registry_table, NULL, FV_F64, &g));
     g->training = true;
-    fvi_node *n = add_node(s, g, attrs, false);
+    fvi_node *n = add_node(s, g, false);
     fv_status status = n ? FV_OK : g->status;
     for (int k = 0; k < s->n_out && n; k++) fv_result(g, "y", &n->out[k]);
     for (int round = 0; round < 4 && status == FV_OK; round++) status = fvi_graph_expand(g, without_reference, NULL);
@@ -241,12 +239,12 @@ static fv_status expect(fvi_sample_run *s, const char *attrs)
     return status;
 }
 
-fv_status fvi_sample_open(fv_context *ctx, const fvi_op *op, const fvi_sample *sample, const char *attrs, int64_t batch,
-                          fvi_sample_mode mode, fvi_sample_run *s)
+fv_status fvi_sample_open(fv_context *ctx, const fvi_op *op, const fvi_sample *sample, int64_t batch, fvi_sample_mode mode,
+                          fvi_sample_run *s)
 {
     *s = (fvi_sample_run){.ctx = ctx, .op = op, .sample = sample, .batch = batch, .n_in = sample->n_in};
-    fv_status status = open_node(s, attrs, mode);
-    if (status == FV_OK) status = expect(s, attrs);
+    fv_status status = open_node(s, mode);
+    if (status == FV_OK) status = expect(s);
     if (status == FV_OK) return FV_OK;
     fvi_error_prefix(ctx, "%s, sample %s: ", op->name, sample->name);
     fvi_sample_close(s);

@@ -26,10 +26,16 @@ typedef struct fvi_sample_run {
 
 /* Does the mode make a difference to the op? (No bf16 where f32 is demanded; effects take none either.) */
 bool fvi_sample_applies(const fvi_op *op, fvi_sample_mode mode);
-/* attrs: attributes as text instead of sample->attr, or NULL. A failure leaves nothing to close. */
-fv_status fvi_sample_open(fv_context *ctx, const fvi_op *op, const fvi_sample *sample, const char *attrs, int64_t batch,
-                          fvi_sample_mode mode, fvi_sample_run *s) FV_CHECKED;
+/* A failure leaves nothing to close. */
+fv_status fvi_sample_open(fv_context *ctx, const fvi_op *op, const fvi_sample *sample, int64_t batch, fvi_sample_mode mode,
+                          fvi_sample_run *s) FV_CHECKED;
 void fvi_sample_close(fvi_sample_run *s);
+
+/* Larger ones, for kernels (large_samples.c). */
+typedef struct fvi_large_sample { const char *op; fvi_sample sample; } fvi_large_sample;
+extern const fvi_large_sample fvi_large_samples[];
+extern const int fvi_large_sample_count;
+enum { FVI_LARGE_BATCH = 4 };
 
 /* Element i of memory of type d, integers as numbers. */
 double fvi_sample_get(const void *p, fv_dtype d, int64_t i);

@@ -139,7 +139,7 @@ static bool export_sample(fv_context *ctx, const fvi_op *op, const fvi_sample *s
     onnx_seen seen;
     numbers *n = calloc(1, sizeof *n);
     char path[256];
-    bool ok = n && fvi_sample_open(ctx, op, sample, NULL, 2, FVI_SAMPLE_F32, &two) == FV_OK;
+    bool ok = n && fvi_sample_open(ctx, op, sample, 2, FVI_SAMPLE_F32, &two) == FV_OK;
     if (!ok) {
         free(n);
         return false;
@@ -147,7 +147,7 @@ static bool export_sample(fv_context *ctx, const fvi_op *op, const fvi_sample *s
     const int stem = snprintf(path, sizeof path, "onnx_ops/%s.%s.%d", op->name, sample->name, opset);
     snprintf(path + stem, sizeof path - (size_t)stem, ".onnx");
     ok = write_sample(&two, opset, path, &seen);
-    if (ok && peers() && fvi_sample_open(ctx, op, sample, NULL, 3, FVI_SAMPLE_F32, &three) == FV_OK) {
+    if (ok && peers() && fvi_sample_open(ctx, op, sample, 3, FVI_SAMPLE_F32, &three) == FV_OK) {
         put_sample(n, &two, &seen);
         put_sample(n, &three, &seen);
         snprintf(path + stem, sizeof path - (size_t)stem, ".safetensors");
