@@ -105,8 +105,7 @@ static void draw(const fv_init *init, uint64_t seed, uint64_t stream, int64_t bl
         x[i] = r * cos(angle);
         x[i + 1] = r * sin(angle);
     }
-    const bool cut = init->kind == FV_INIT_TRUNC_NORMAL;
-    for (int i = 0; i < 4; i++) x[i] = cut ? init->a * x[i] : init->a + init->b * x[i];
+    for (int i = 0; i < 4; i++) x[i] = init->a + init->b * x[i];
 }
 
 /* Truncated at +-2 (absolute): what falls outside is drawn again from streams of its own. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Variables, functions, keys: small cases that can be computed by hand. */
+/* Variables, their initial values, functions, keys: small cases that can be computed by hand. */
 #include "fovea/session.h"
 #include "test.h"
 
@@ -64,7 +64,55 @@ static void step_with(const char *passes)
     fv_session_destroy(s);
 }
 
+/* ---- initial values ---- */
+
+enum { DRAWS = 20000 };
+typedef struct kind { const char *name; fv_init init; double mean, deviation, least, most; } kind;
+/* A normal distribution of deviation 1.5 that is cut at +-2 has 1.02292: s sqrt(1 - 2 q f(q) / (2 F(q) - 1)), q = 2 / s. */
+static const kind kinds[] = {
+    {"zeros", {FV_INIT_ZEROS, 0, 0}, 0, 0, 0, 0},
+    {"constant", {FV_INIT_CONSTANT, 0.5, 0}, 0.5, 0, 0.5, 0.5},
+    {"uniform", {FV_INIT_UNIFORM, -1, 3}, 1, 4 / 3.4641016151377544, -1, 3},
+    {"normal", {FV_INIT_NORMAL, 0.5, 2}, 0.5, 2, -9, 10},
+    {"cut", {FV_INIT_TRUNC_NORMAL, 0, 1.5}, 0, 1.02292, -2, 2},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static fv_status build_params(fv_graph *g, fv_value *const *in, int n_in, void *user)
+{
+    const int64_t n = DRAWS;
+    (void)in, (void)n_in, (void)user;
+    for (int i = 0; i < KINDS; i++) fv_result(g, kinds[i].name, fv_param(g, kinds[i].name, FV_PARAM_WEIGHT, 1, &n, kinds[i].init));
+    return fv_graph_status(g);
+}
+
+static void test_initial_values(void)
+{
+    static double x[KINDS][DRAWS];
+    fv_tensor out[KINDS];
+    fv_session *s = open_session(NULL, FV_F64);
+    fv_function *f = NULL;
+    CHECK_EQ(fv_function_create(s, "params", NULL, 0, build_params, NULL, NULL, &f), FV_OK);
+    for (int i = 0; i < KINDS; i++) out[i] = (fv_tensor){FV_F64, 1, {DRAWS}, x[i]};
+    CHECK_EQ(fv_function_call(f, NULL, 0, out, KINDS), FV_OK);
+    for (int i = 0; i < KINDS; i++) {
+        double sum = 0, squares = 0, least = x[i][0], most = x[i][0];
+        for (int k = 0; k < DRAWS; k++) {
+            sum += x[i][k];
+            squares += x[i][k] * x[i][k];
+            least = fmin(least, x[i][k]);
+            most = fmax(most, x[i][k]);
+        }
+        const double mean = sum / DRAWS, deviation = sqrt(fmax(squares / DRAWS - mean * mean, 0));
+        CHECK_MSG(fabs(mean - kinds[i].mean) <= 0.03 * kinds[i].deviation, "%s: mean %g", kinds[i].name, mean);      /* four standard errors */
+        CHECK_MSG(fabs(deviation - kinds[i].deviation) <= 0.03 * kinds[i].deviation, "%s: deviation %g", kinds[i].name, deviation);
+        CHECK_MSG(least >= kinds[i].least && most <= kinds[i].most, "%s: from %g to %g", kinds[i].name, least, most);
+    }
+    fv_function_destroy(f);
+    fv_session_destroy(s);
+}
+
 static void test_step(void) { step_with(NULL); }
 static void test_step_references(void) { step_with("none"); }
 
-TEST_MAIN(CASE(test_step), CASE(test_step_references))
+TEST_MAIN(CASE(test_step), CASE(test_step_references), CASE(test_initial_values))
