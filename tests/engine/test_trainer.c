@@ -3,11 +3,11 @@
  * a straight run; what counts as a step; best and early stop; values that are not finite; runs that exist already. */
 #include "test.h"
 
+#include "base/base.h"
 #include "base/file.h"
 #include "base/rng.h"
 #include "fovea/nn.h"
-#include "fovea/train.h"
-#include "io/safetensors.h"
+#include "runs.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,107 +15,46 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SIDE = 6, TRAIN = 43, VAL = 20, CLASSES = 3 };
+enum { TRAIN = 43, VAL = 20, CLASSES = RUNS_CLASSES };
 
-static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_source *train_data(void)
 {
-    const int64_t *base = s->user;
-    fvi_rng r = fvi_rng_at(77, (uint64_t)(*base + index));
-    *label = index % CLASSES;
-    FVI_TRY(ctx, fv_image_resize(ctx, image, SIDE, SIDE));
-    for (int i = 0; i < 3 * SIDE * SIDE; i++)
-        image->pixels[i] = (uint8_t)(60 * (i / (SIDE * SIDE) == *label) + (int)(fvi_rng_u32(&r) % 120));
-    return FV_OK;
+    static runs_data d;
+    static fv_source s;
+    if (!s.get) s = runs_source(&d, TRAIN);
+    return &s;
 }
 
-static int64_t train_base = 0, val_base = 100000;
-static fv_source train_data = {.count = TRAIN, .classes = CLASSES, .user = &train_base, .get = get};
-static fv_source val_data = {.count = VAL, .classes = CLASSES, .user = &val_base, .get = get};
-
-static fv_value *tiny(fv_graph *g, fv_value *x, void *user)
+static fv_source *val_data(void)
 {
-    (void)user;
-    x = fv_conv_bn_act(g, "stem", x, &FV_CONV(.out = 5, .kernel = 3));
-    x = fv_basic_block(g, "layer1", x, 8, 2);
-    return fv_linear(g, "head", fv_global_average_pool(g, x), CLASSES);
+    static runs_data d = {.base = 100000};
+    static fv_source s;
+    if (!s.get) s = runs_source(&d, VAL);
+    return &s;
 }
 
 static const char *const everything[] = {"image_size=6", "batch_size=4", "gradient_accumulation_steps=3", "max_steps=11", "optimizer=adamw",
     "learning_rate=0.01", "weight_decay=0.1", "max_grad_norm=1", "ema_decay=0.9", "augment.pad_crop=1", "augment.horizontal_flip=0.5",
-    "validate_every=3", "save_every=2", "loss.label_smoothing=0.1", "threads=1", "seed=5", "scheduler=plateau", "plateau=0", "plateau.threshold=0.5", "early_stop=50"};
-#define EVERYTHING .settings = everything, .n_settings = FVI_COUNT(everything), .train_data = &train_data, .val_data = &val_data
+    "validate_every=3", "save_every=2", "loss.label_smoothing=0.1", "threads=1", "seed=5", "scheduler=plateau", "plateau=0", "plateau.threshold=0.5", "early_stop=50", "enable_amp=true"};
+#define DATA .train_data = train_data(), .val_data = val_data()
+#define EVERYTHING .settings = everything, .n_settings = FVI_COUNT(everything), DATA
 
-typedef struct outcome { fv_status status; fv_train_progress p; char message[1024]; } outcome;
-
-static outcome train(const fv_train_options *o)
+static runs_outcome train(const fv_train_options *o)
 {
-    outcome r = {0};
-    fv_context *ctx = fv_context_create();
-    fv_model *m = fv_model_define(ctx, "tiny", tiny, NULL);
-    fv_trainer *t = NULL;
-    r.status = fv_trainer_create(ctx, m, o, &t);
-    if (r.status == FV_OK) r.status = fv_trainer_run(t);
-    if (t) r.p = *fv_trainer_progress(t);
-    if (r.status != FV_OK) snprintf(r.message, sizeof r.message, "%s", fv_error_message(ctx));
-    fv_trainer_destroy(t);
-    fv_model_destroy(m);
-    fv_context_destroy(ctx);
-    return r;
-}
-
-static void clean(const char *folder)
-{
-    char command[256];
-    snprintf(command, sizeof command, "rm -rf %s %s.old-* %s-*", folder, folder, folder);
-    if (system(command)) printf("cannot clean %s\n", folder);
-}
-
-/* Bytes of a file of the run; "" when it is absent. Owned by the caller. */
-static char *read_part(const char *run, const char *name, size_t *n)
-{
-    char path[512], *data = NULL;
-    snprintf(path, sizeof path, "%s/%s", run, name);
-    if (fvi_file_read(NULL, path, 1 << 24, &data, n) == FV_OK) return data;
-    *n = 0;
-    return fvi_strdup("");
-}
-
-/* The text of a run's configuration names its folder: data sections and positions are what must agree. */
-static bool same_file(const char *a, const char *b, const char *name)
-{
-    size_t m, n;
-    char *x = read_part(a, name, &m), *y = read_part(b, name, &n);
-    bool same = m > 0 && m == n && !memcmp(x, y, m);
-    const char *dot = strrchr(name, '.');
-    if (m > 0 && n > 0 && dot && !strcmp(dot, ".safetensors")) {
-        fvi_st_file f, g;
-        same = fvi_st_parse(NULL, a, (unsigned char *)x, m, &f) == FV_OK;
-        if (same && (same = fvi_st_parse(NULL, b, (unsigned char *)y, n, &g) == FV_OK)) {
-            const char *p = fvi_st_metadata(&f, "fovea.position"), *q = fvi_st_metadata(&g, "fovea.position");
-            same = f.count == g.count && f.data_bytes == g.data_bytes && !memcmp(f.data, g.data, f.data_bytes) && test_same_text(p, q);
-            if (!same && p && q) printf("    %s\n    %s\n", p, q);
-            fvi_st_close(&g);
-        }
-        fvi_st_close(&f);
-    }
-    fvi_free(x);
-    fvi_free(y);
-    return same;
+    return runs_train(o, NULL, NULL);
 }
 
 static void check_same(const char *a, const char *b)
 {
-    static const char *const names[] = {"checkpoints/latest.safetensors", "checkpoints/latest.state.safetensors", "checkpoints/best.safetensors", "metrics.csv",
-                                        "evaluation.json"};
-    for (int i = 0; i < FVI_COUNT(names); i++) CHECK_MSG(same_file(a, b, names[i]), "%s differs between %s and %s", names[i], a, b);
+    CHECK(runs_all_same(a, b));
 }
 
 static bool straight(void)
 {
     static bool done;
     if (done) return true;
-    clean("t_straight");
-    outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_straight"});
+    runs_clean("t_straight");
+    runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_straight"});
     if (r.status != FV_OK) printf("    %s\n", r.message);
     return done = r.status == FV_OK && r.p.step == 11;
 }
@@ -135,8 +74,8 @@ static void stopped_runs_go_on_bit_for_bit(void)
     CHECK(straight());
     for (int64_t at = 1; at < 11; at++) {
         stop s = {at, false};
-        clean("t_stopped");
-        outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_stopped", .callback = stop_at, .callback_user = &s});
+        runs_clean("t_stopped");
+        runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_stopped", .callback = stop_at, .callback_user = &s});
         CHECK_EQ(r.status, FV_ERROR_CANCELED);
         CHECK_HAS(r.message, "interrupted; saved at step");
         CHECK_EQ(r.p.step, at);
@@ -157,8 +96,8 @@ static void any_number_of_loader_threads(void)
         snprintf(text, sizeof text, "data.workers=%d", workers);
         memcpy(settings, everything, sizeof everything);
         settings[FVI_COUNT(everything)] = text;
-        clean("t_workers");
-        outcome r = train(&(fv_train_options){.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data, .val_data = &val_data,
+        runs_clean("t_workers");
+        runs_outcome r = train(&(fv_train_options){.settings = settings, .n_settings = FVI_COUNT(settings), DATA,
                                               .run = "t_workers"});
         CHECK_MSG(r.status == FV_OK, "%s", r.message);
         check_same("t_straight", "t_workers");
@@ -170,7 +109,7 @@ static bool run_and_kill(unsigned microseconds)
 {
     pid_t child = fork();
     if (child == 0) {
-        outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_killed"});
+        runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_killed"});
         _exit(r.status == FV_OK ? 0 : 1);
     }
     usleep(microseconds);
@@ -186,19 +125,20 @@ static void killed_runs_go_on_bit_for_bit(void)
     int kills = text ? atoi(text) : 12, died = 0;
     CHECK(straight());
     fvi_rng r = fvi_rng_at(1, 2);
-    clean("t_killed");
+    runs_clean("t_killed");
     double begin = fvi_seconds();
     CHECK_EQ(train(&(fv_train_options){EVERYTHING, .run = "t_killed"}).status, FV_OK);
     int64_t whole = (int64_t)((fvi_seconds() - begin) * 1e6);
     for (int round = 0; round < kills; round++) {
-        clean("t_killed");
+        runs_clean("t_killed");
         for (int i = 0; i < 3; i++) died += run_and_kill((unsigned)fvi_rng_below(&r, whole + 1));
-        outcome o = train(&(fv_train_options){EVERYTHING, .run = "t_killed"});
+        runs_outcome o = train(&(fv_train_options){EVERYTHING, .run = "t_killed"});
         CHECK_MSG(o.status == FV_OK, "%s", o.message);
         check_same("t_straight", "t_killed");
         if (test_state.failures) return;
     }
     printf("    %d processes died of %d\n", died, 3 * kills);
+    CHECK(died > kills / 2);
 }
 
 /* ---- torn and tampered checkpoints -------------------------------------------------------------------------------------- */
@@ -206,7 +146,7 @@ static void killed_runs_go_on_bit_for_bit(void)
 static bool prepare_torn(int64_t at)
 {
     stop s = {at, false};
-    clean("t_torn");
+    runs_clean("t_torn");
     return train(&(fv_train_options){EVERYTHING, .run = "t_torn", .callback = stop_at, .callback_user = &s}).status == FV_ERROR_CANCELED;
 }
 
@@ -230,7 +170,7 @@ static void every_moment_of_a_save(void)
     for (int i = 0; i < FVI_COUNT(commands); i++) {
         CHECK(prepare_torn(7));
         CHECK(system(commands[i]) == 0);
-        outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_torn"});
+        runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_torn"});
         CHECK_MSG(r.status == FV_OK, "case %d: %s", i, r.message);
         CHECK(r.p.start_step == 7 || r.p.start_step == 6);
         check_same("t_straight", "t_torn");
@@ -250,7 +190,7 @@ static void nothing_that_fits(void)
     for (int i = 0; i < FVI_COUNT(cases); i++) {
         CHECK(prepare_torn(7));
         CHECK(system(cases[i].command) == 0);
-        outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_torn"});
+        runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_torn"});
         CHECK_EQ(r.status, FV_ERROR_FORMAT);
         CHECK_HAS(r.message, cases[i].message);
         CHECK_HAS(r.message, "t_torn");
@@ -263,11 +203,11 @@ static void failing_disk(void)
     CHECK(straight());
     for (int k = 0; k < 3; k++)
         for (int n = k == 2 ? 1 : 8; n < 26; n += k == 2 ? 1 : 3) {        /* renames: every one */
-            clean("t_disk");
+            runs_clean("t_disk");
             fvi_file_faults f = {.error = k == 0 ? ENOSPC : EIO};
             *(k == 0 ? &f.write_at : k == 1 ? &f.sync_at : &f.rename_at) = n;
             fvi_file_set_faults(f);
-            outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_disk"});
+            runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_disk"});
             fvi_file_set_faults((fvi_file_faults){0});
             CHECK(r.status == FV_ERROR_IO || r.status == FV_OK);
             if (r.status == FV_ERROR_IO) CHECK_HAS(r.message, "t_disk");
@@ -285,7 +225,7 @@ static void killed_inside_a_save(void)
     CHECK(straight());
     for (int k = 0; k < 3; k++)
         for (int n = 1; n < 26; n += stride) {
-            clean("t_inside");
+            runs_clean("t_inside");
             for (int again = 0; again < 2; again++, runs++) {
                 pid_t child = fork();
                 if (child == 0) {
@@ -298,7 +238,7 @@ static void killed_inside_a_save(void)
                 waitpid(child, &status, 0);
                 died += WIFSIGNALED(status);
             }
-            outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_inside"});
+            runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_inside"});
             CHECK_MSG(r.status == FV_OK, "operation %d, number %d: %s", k, n, r.message);
             check_same("t_straight", "t_inside");
         }
@@ -316,9 +256,9 @@ static void existing_runs(void)
     fv_train_options o = {EVERYTHING, .run = "t_exists"}, longer = o;
     longer.settings = more;
     longer.n_settings = FVI_COUNT(more);
-    clean("t_exists");
+    runs_clean("t_exists");
     CHECK_EQ(train(&o).status, FV_OK);
-    outcome r = train(&o);                               /* finished: nothing happens */
+    runs_outcome r = train(&o);                               /* finished: nothing happens */
     CHECK_EQ(r.status, FV_OK);
     CHECK(r.p.finished);
     CHECK_EQ(r.p.start_step, 11);
@@ -346,8 +286,8 @@ static void existing_runs(void)
 
 static void dry_run_writes_nothing(void)
 {
-    clean("t_dry");
-    outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_dry", .dry_run = true});
+    runs_clean("t_dry");
+    runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_dry", .dry_run = true});
     CHECK_MSG(r.status == FV_OK, "%s", r.message);
     CHECK(isfinite(r.p.loss));
     CHECK(!fvi_file_exists("t_dry"));
@@ -356,23 +296,16 @@ static void dry_run_writes_nothing(void)
 /* ---- steps ---------------------------------------------------------------------------------------------------------------- */
 
 /* One update over micro-batches of 4 equals one over a batch of 12 when nothing depends on the batch's statistics. */
-static fv_value *plain(fv_graph *g, fv_value *x, void *user)
-{
-    (void)user;
-    x = fv_relu(g, fv_conv2d(g, "conv", x, &FV_CONV(.out = 4, .kernel = 3, .bias = true)));
-    return fv_linear(g, "head", fv_global_average_pool(g, x), CLASSES);
-}
-
 static double head_after(const char *batch, const char *accumulation, const char *steps, int64_t *updates)
 {
     const char *settings[] = {"image_size=6", batch, accumulation, steps, "optimizer=sgd", "momentum=0", "learning_rate=0.5", "threads=1",
                               "validate_every=1000", "save_every=1000", "weight_decay=0", "loss.class_weights=1,2,3"};
     fv_context *ctx = fv_context_create();
-    fv_model *m = fv_model_define(ctx, "plain", plain, NULL);
+    fv_model *m = fv_model_define(ctx, "plain", runs_plain, NULL);
     fv_trainer *t = NULL;
     double sum = NAN;
-    clean("t_sum");
-    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data, .val_data = &val_data, .run = "t_sum"};
+    runs_clean("t_sum");
+    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), DATA, .run = "t_sum"};
     if (fv_trainer_create(ctx, m, &o, &t) == FV_OK && fv_trainer_run(t) == FV_OK) {
         double w[CLASSES * 4];
         fv_tensor out = {FV_F64, 2, {CLASSES, 4}, w};
@@ -410,8 +343,8 @@ static fv_value *poisoned_loss(fv_graph *g, fv_value *output, fv_value *labels, 
 
 static void not_finite(void)
 {
-    clean("t_nan");
-    outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_nan", .loss = poisoned_loss});
+    runs_clean("t_nan");
+    runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_nan", .loss = poisoned_loss});
     CHECK_EQ(r.status, FV_ERROR_NUMERIC);
     CHECK_HAS(r.message, "step 1: the loss is not finite; first at");
     CHECK_HAS(r.message, "(log), forward");
@@ -427,9 +360,9 @@ static void early_stop(void)
 {
     static const char *const settings[] = {"image_size=6", "batch_size=8", "epochs=50", "learning_rate=1e-12", "validate_every=1", "early_stop=3",
                                            "threads=1", "early_stop.min_delta=0.5"};
-    clean("t_early");
-    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data, .val_data = &val_data, .run = "t_early"};
-    outcome r = train(&o);
+    runs_clean("t_early");
+    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), DATA, .run = "t_early"};
+    runs_outcome r = train(&o);
     CHECK_MSG(r.status == FV_OK, "%s", r.message);
     CHECK_EQ(r.p.step, 4);                               /* the first is the best; then three without improvement */
     CHECK_EQ(r.p.best_step, 1);
@@ -440,10 +373,10 @@ static void freezing(void)
 {
     const char *settings[] = {"image_size=6", "batch_size=8", "max_steps=3", "learning_rate=0.1", "threads=1", "freeze=stem,layer1"};
     fv_context *ctx = fv_context_create();
-    fv_model *m = fv_model_define(ctx, "tiny", tiny, NULL);
+    fv_model *m = fv_model_define(ctx, "tiny", runs_tiny, NULL);
     fv_trainer *t = NULL;
-    clean("t_freeze");
-    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data, .val_data = &val_data, .run = "t_freeze"};
+    runs_clean("t_freeze");
+    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), DATA, .run = "t_freeze"};
     CHECK_EQ(fv_trainer_create(ctx, m, &o, &t), FV_OK);
     CHECK_MSG(fv_trainer_run(t) == FV_OK, "%s", fv_error_message(ctx));
     CHECK_EQ(fv_trainer_progress(t)->trainable, 8 * CLASSES + CLASSES);
@@ -454,8 +387,7 @@ static void freezing(void)
     CHECK(fv_session_find(s, "stem.conv.weight:grad") == NULL);
     fv_trainer_destroy(t);
     settings[5] = "freeze=nowhere";
-    CHECK_EQ(fv_trainer_create(ctx, m, &(fv_train_options){.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data,
-             .val_data = &val_data, .run = "t_freeze2"}, &t), FV_OK);
+    CHECK_EQ(fv_trainer_create(ctx, m, &(fv_train_options){.settings = settings, .n_settings = FVI_COUNT(settings), DATA, .run = "t_freeze2"}, &t), FV_OK);
     CHECK_EQ(fv_trainer_run(t), FV_ERROR_CONFIG);
     CHECK_HAS(fv_error_message(ctx), "no parameter of tiny is below \"nowhere\"");
     fv_trainer_destroy(t);
@@ -466,14 +398,14 @@ static void freezing(void)
 /* While one process trains a run another is refused, in the middle of the first one's callback. */
 static bool train_the_same(void *user, fv_train_event event, const fv_train_progress *p)
 {
-    if (event == FV_TRAIN_STEP && p->step == 2) *(outcome *)user = train(&(fv_train_options){EVERYTHING, .run = "t_busy"});
+    if (event == FV_TRAIN_STEP && p->step == 2) *(runs_outcome *)user = train(&(fv_train_options){EVERYTHING, .run = "t_busy"});
     return true;
 }
 
 static void one_process_a_run(void)
 {
-    outcome second = {0};
-    clean("t_busy");
+    runs_outcome second = {0};
+    runs_clean("t_busy");
     CHECK_EQ(train(&(fv_train_options){EVERYTHING, .run = "t_busy", .callback = train_the_same, .callback_user = &second}).status, FV_OK);
     CHECK_EQ(second.status, FV_ERROR_CONFIG);
     CHECK_HAS(second.message, "another process is training");
@@ -482,11 +414,11 @@ static void one_process_a_run(void)
 static void other_data(void)
 {
     stop s = {4, false};
-    clean("t_data");
+    runs_clean("t_data");
     CHECK_EQ(train(&(fv_train_options){EVERYTHING, .run = "t_data", .callback = stop_at, .callback_user = &s}).status, FV_ERROR_CANCELED);
-    train_data.count--;
-    outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_data"});
-    train_data.count++;
+    train_data()->count--;
+    runs_outcome r = train(&(fv_train_options){EVERYTHING, .run = "t_data"});
+    train_data()->count++;
     CHECK_EQ(r.status, FV_ERROR_FORMAT);
     CHECK_HAS(r.message, "trained on 43 samples, the data have 42 now");
     r = train(&(fv_train_options){EVERYTHING, .run = "t_data"});
@@ -499,17 +431,17 @@ static void memory_runs_out(void)
 {
     static const char *const settings[] = {"image_size=6", "batch_size=4", "gradient_accumulation_steps=2", "max_steps=2", "ema_decay=0.9", "threads=1",
                                            "data.workers=0", "validate_every=1", "save_every=1", "augment.pad_crop=1"};
-    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), .train_data = &train_data, .val_data = &val_data, .run = "t_memory"};
+    fv_train_options o = {.settings = settings, .n_settings = FVI_COUNT(settings), DATA, .run = "t_memory"};
     const char *text = getenv("FOVEA_TEST_ALLOCATIONS");
-    clean("t_memory");
+    runs_clean("t_memory");
     int64_t before = fvi_memory_count();
     CHECK_EQ(train(&o).status, FV_OK);
     int64_t all = fvi_memory_count() - before, step = text && atoi(text) > 0 ? FVI_MAX(1, all / atoi(text)) : FVI_MAX(1, all / 80), failed = 0;
     for (int64_t n = 1; n <= all; n += step) {
-        clean("t_memory");
+        runs_clean("t_memory");
         fvi_memory_set_fault(n);
         fv_context *ctx = fv_context_create();
-        fv_model *m = ctx ? fv_model_define(ctx, "tiny", tiny, NULL) : NULL;
+        fv_model *m = ctx ? fv_model_define(ctx, "tiny", runs_tiny, NULL) : NULL;
         fv_trainer *t = NULL;
         fv_status status = m ? fv_trainer_create(ctx, m, &o, &t) : FV_ERROR_NOMEM;
         if (status == FV_OK) status = fv_trainer_run(t);
