@@ -46,6 +46,23 @@ done
 [ $full -ge 4 ] || fail "only $full sizes were too small"
 echo "$full file systems were too small"
 
+# ---- a file system that may only be read: a run stays what it is, and goes on when it may be written again
+rm -rf "$disk/run" && mount -o remount,size=40m "$disk"
+train
+cp -r "$disk/run" kept
+mount -o remount,ro "$disk"
+got=0
+"$FOVEA" train "$disk/run" --continue max_steps=6 --quiet > out 2> err || got=$?
+[ $got = 3 ] && grep -q "$disk/run.*Read-only file system" err || fail "read only: exit code $got"
+got=0
+"$FOVEA" train model=resnet20 data=planes image_size=32 run="$disk/new" --quiet > out 2> err || got=$?
+[ $got = 3 ] && grep -q "$disk/new.*Read-only file system" err || fail "read only, a new run: exit code $got"
+diff -r "$disk/run" kept > err || fail "read only: the run is not what it was"
+mount -o remount,rw,size=40m "$disk"
+"$FOVEA" train "$disk/run" --continue max_steps=6 --quiet > out 2> err || fail "writable again"
+[ "$(tail -n 1 "$disk/run/metrics.csv" | cut -d, -f1)" = 6 ] || fail "writable again: metrics.csv does not end with step 6"
+[ $failed = 0 ] && echo "read only: ok"
+
 # ---- single outputs on a file system with no room at all
 cp -r "$disk/run" run
 rm -rf "$disk/run" && mount -o remount,size=8k "$disk"

@@ -122,6 +122,17 @@ expect continue_nothing 2 "there is no run" train tiny.json run=runs/none --cont
 mkdir -p runs/file && rmdir runs/file && echo x > runs/file
 expect in_the_way 2 "is in the way" train tiny.json run=runs/file
 
+# ---- a value that is not finite: the run stops, and says where it came from
+for amp in false true; do
+    export FOVEA_INJECT_NAN=layer2.0.conv1
+    expect nan_$amp 1 "step 1: the loss is not finite; first at layer2.0.conv1 (" train tiny.json enable_amp=$amp run=runs/nan_$amp
+    also nan_${amp}_pictures "forward; pictures: data_batch_" err
+    FOVEA_INJECT_NAN=layer2.0.bn2:backward
+    expect nan_backward_$amp 1 "step 1: the gradient is not finite; first at layer2.0.bn2 (" train tiny.json enable_amp=$amp run=runs/nan_$amp
+    also nan_backward_${amp}_pictures "backward; pictures: data_batch_" err
+    unset FOVEA_INJECT_NAN
+done
+
 # ---- several seeds
 expect seeds 0 "of 2 seeds, 0 to 1" train tiny.json seeds=2 run=runs/seeds max_steps=2
 also seeds_table "best_val_acc" runs/seeds/seeds.txt
@@ -157,6 +168,7 @@ expect eval_absent 3 "there are no weights" eval runs/absent
 expect eval_data 3 "does not exist" eval runs/tiny data=nowhere
 echo junk > junk.safetensors
 expect eval_junk 3 "not a valid safetensors file" eval junk.safetensors
+expect eval_other_model 3 "conv1.weight is (64, 3, 7, 7), the model wants (64, 3, 3, 3)" eval runs/tiny/checkpoints/best.safetensors data=data model_args.stem=cifar
 mkdir moved && cp -r runs/tiny moved/elsewhere
 expect eval_moved 0 "evaluated 5/5" eval moved/elsewhere
 
@@ -228,5 +240,11 @@ expect summary_setting 2 "is no setting of this command" summary resnet18 inptu=
 expect bench 0 '"median_ms"' bench resnet18 infer batch_size=1 input=3x32x32 steps=2 warmup=0 threads=1 --json
 expect bench_ops 0 "conv2d" bench resnet18 train batch_size=2 input=3x32x32 steps=2 warmup=0 threads=1 --ops
 expect bench_mode 2 "train or infer are needed" bench resnet18 both
+if [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ]; then             # they take address space without end
+    got=0
+    (ulimit -v 700000 && "$FOVEA" bench resnet18 train batch_size=512 input=3x64x64 steps=1 warmup=0 threads=1) > out 2> err || got=$?
+    if [ $got = 4 ]; then echo "out_of_memory: ok"; else echo "out_of_memory: FAILED, exit code $got"; cat err; failed=1; fi
+    also out_of_memory_says "out of memory" err
+fi
 expect bench_dtype 2 "f32 or bf16" bench resnet18 infer dtype=f8
 exit $failed

@@ -182,10 +182,10 @@ static double distance(const outcome *a, const outcome *b, const char **where)
     for (int i = 0; i < b->n_records; i++) {
         const record *r = &b->records[i];
         double sum = 0;
-        for (int64_t k = r->first; k < r->first + r->count; k++) {
-            const double d = a->values[k] - b->values[k];
-            if (!(a->values[k] == b->values[k]) && !isnan(d)) sum += d * d;
-            if (isnan(d) && !(isnan(a->values[k]) && isnan(b->values[k]))) sum = INFINITY;
+        for (int64_t k = r->first; k < r->first + r->count; k++) sum += (a->values[k] - b->values[k]) * (a->values[k] - b->values[k]);
+        if (!isfinite(sum) || !isfinite(norm_of(b, r))) {           /* nothing here divides by zero or overflows */
+            *where = r->name;
+            return INFINITY;
         }
         const double e = sqrt(sum) / fmax(fmax(norm_of(b, r), 1e-3 * largest[r->kind]), 1e-30);
         if (e <= worst) continue;
@@ -231,7 +231,8 @@ static double judge(const variant *v, const outcome *got, const outcome want[3],
 {
     const char *other;
     if (!v->amp) return distance(got, &want[v->dtype == FV_F32], where) / v->tolerance;
-    return distance(got, &want[1], where) / (v->tolerance * distance(&want[2], &want[1], &other) + 0.02);
+    const double own = distance(&want[2], &want[1], &other);
+    return isfinite(own) ? distance(got, &want[1], where) / (v->tolerance * own + 0.02) : (double)INFINITY;
 }
 
 /* Bit i of `failed` stays set while variant i is wrong. */
@@ -247,7 +248,7 @@ static unsigned check_salt(uint64_t seed, int salt, unsigned failed, tally *t, o
         if (!(failed >> i & 1)) continue;
         run_variant(seed, salt, &variants[i], got, false);
         const double e = judge(&variants[i], got, want, &where);
-        if (!(e > 1)) {
+        if (e <= 1) {
             t->worst[i] = fmax(t->worst[i], e);
             continue;
         }

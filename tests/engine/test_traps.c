@@ -257,7 +257,8 @@ static void trap_8_the_end_is_validated_and_saved(void)
     CHECK_EQ(t.validated[0], 5);
     CHECK_EQ(t.saved[t.saves - 1], 5);
     CHECK_EQ(r.p.best_step, 5);
-    CHECK(runs_same("p_8", "p_8", "checkpoints/best.safetensors"));
+    CHECK_EQ(system("rm -rf p_8_best && mkdir -p p_8_best/checkpoints && cp p_8/checkpoints/best.safetensors p_8_best/checkpoints/latest.safetensors"), 0);
+    CHECK(runs_same("p_8", "p_8_best", "checkpoints/latest.safetensors"));         /* the last update is the best: its weights */
 }
 
 /* ---- trap 9 ------------------------------------------------------------------------------------------------------------- */

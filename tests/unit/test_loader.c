@@ -243,7 +243,6 @@ static fv_status counting_get(const fv_source *s, fv_context *ctx, int64_t index
     return get(&inner, ctx, index, image, label);
 }
 
-/* Kept pictures change nothing but how often the source is asked. */
 /* One epoch and no more: nothing beyond it is read. */
 static void once(void)
 {
@@ -297,6 +296,7 @@ static void many_bad_samples(void)
     fvi_loader_destroy(l);
 }
 
+/* Kept pictures change nothing but how often the source is asked. */
 static void cache_keeps_results(void)
 {
     int64_t asked = 0;
