@@ -42,38 +42,39 @@ typedef enum fv_status {
 #undef FV_STATUS_ENUM
 } fv_status;
 
-/* Short constant text of a code. */
+/* Short constant text of a code; "unknown status" for any other number. */
 FV_API const char *fv_status_text(fv_status status);
 
 /* Element types. Sizes: fv_dtype_size. FV_BOOL is one byte, 0 or 1. */
 typedef enum fv_dtype {
     FV_F32, FV_F64, FV_BF16, FV_F16, FV_I64, FV_I32, FV_U8, FV_BOOL, FV_DTYPE_COUNT
 } fv_dtype;
-FV_API size_t fv_dtype_size(fv_dtype dtype);
-FV_API const char *fv_dtype_name(fv_dtype dtype);         /* "f32", "bf16", ... */
+FV_API size_t fv_dtype_size(fv_dtype dtype);              /* bytes of an element; 0: no such type */
+FV_API const char *fv_dtype_name(fv_dtype dtype);         /* "f32", "bf16", ...; constant */
 FV_API bool fv_dtype_is_float(fv_dtype dtype);
 
 typedef struct fv_context fv_context;
 
 typedef enum fv_log_level { FV_LOG_DEBUG, FV_LOG_INFO, FV_LOG_WARN, FV_LOG_ERROR } fv_log_level;
+/* `text`: a line without its end, borrowed during the call. Never called by two threads at once. */
 typedef void fv_log_fn(void *user, fv_log_level level, const char *text);
 
 /* Creates a context. It owns the last error and the log callback; every other object belongs to one.
  * NULL only when memory is exhausted. Objects of one context may be used from one thread at a time. */
 FV_API fv_context *fv_context_create(void);
 FV_API void fv_context_destroy(fv_context *ctx);          /* NULL is allowed */
-FV_API void fv_context_set_log(fv_context *ctx, fv_log_fn *fn, void *user);
+FV_API void fv_context_set_log(fv_context *ctx, fv_log_fn *fn, void *user);       /* NULL, as at first: nothing is told */
 /* Compute threads for kernels; 0 = all cores the process may use. Takes effect for plans compiled afterwards. */
 FV_API void fv_context_set_threads(fv_context *ctx, int threads);
-FV_API int fv_context_threads(const fv_context *ctx);
+FV_API int fv_context_threads(const fv_context *ctx);     /* how many that are; never 0 */
 
 /* The last error: one line of what and how to mend it, then the chain of places. Borrowed until the next call. */
 FV_API const char *fv_error_text(const fv_context *ctx);
 /* Only the first line: without the chain. Borrowed until the next call. */
 FV_API const char *fv_error_message(const fv_context *ctx);
-FV_API fv_status fv_error_status(const fv_context *ctx);
+FV_API fv_status fv_error_status(const fv_context *ctx);  /* its code; FV_OK: there was none */
 
-FV_API const char *fv_version(void);
+FV_API const char *fv_version(void);                      /* "0.1.0"; constant */
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,7 @@ extern "C" {
 typedef struct fv_image { uint8_t *pixels; int height, width; size_t capacity; } fv_image;
 /* Sets the size; the buffer grows when needed and is kept between samples. Contents are undefined afterwards. */
 FV_API fv_status fv_image_resize(fv_context *ctx, fv_image *image, int height, int width) FV_CHECKED;
-FV_API void fv_image_free(fv_image *image);
+FV_API void fv_image_free(fv_image *image);                      /* the pixels; the struct is then empty and may be used again */
 
 /* Bytes of a picture file. The buffer is the reader's to fill and grows by fv_bytes_resize; it is kept between samples. */
 typedef struct fv_bytes { uint8_t *data; size_t size, capacity; } fv_bytes;
@@ -58,7 +58,7 @@ typedef struct fv_data_options {
     const char *const *classes;  /* names in the order of their labels; NULL: all there are, sorted */
     int64_t n_classes;
     const char *split_file;      /* a split that was written before; NULL, or a file that does not exist: split anew */
-    double val, test;            /* shares that are split off where no set is given; negative: 0.2 and 0 */
+    double val, test;            /* shares that are split off where no set is given; 0: none; negative: 0.2 and 0 */
     int folds, fold;             /* folds > 1: cross-validation; fold number `fold` validates */
     uint64_t seed;
     bool random_split;           /* over all, instead of within each class */
@@ -70,11 +70,13 @@ typedef struct fv_data_options {
     bool allow_outside;          /* paths of a CSV may be absolute or lead out of their folder */
 } fv_data_options;
 
+/* A data set and its split. Options are borrowed during the call. What is missing is an IO error, what is wrong with it a FORMAT
+ * one; both name the file and what to do. */
 typedef struct fv_data fv_data;
 FV_API fv_status fv_data_open(fv_context *ctx, const fv_data_options *o, fv_data **out) FV_CHECKED;
 FV_API void fv_data_destroy(fv_data *d);                         /* NULL is allowed */
-FV_API const fv_source *fv_data_source(const fv_data *d, fv_split split);   /* NULL: there is no such set */
-FV_API const char *fv_data_format(const fv_data *d);
+FV_API const fv_source *fv_data_source(const fv_data *d, fv_split split);   /* borrowed; NULL: there is no such set */
+FV_API const char *fv_data_format(const fv_data *d);             /* "folder", "csv" ...: which of them it is */
 /* Writes the split (path, label, split, fold), which is itself a CSV list that can be read. OK without doing anything where
  * the data bring their sets in files of their own (CIFAR, MNIST). */
 FV_API fv_status fv_data_write_split(fv_context *ctx, const fv_data *d, const char *path) FV_CHECKED;

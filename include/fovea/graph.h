@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Graphs: what a model, a loss or a training step is written in. Building never computes: an fv_value stands for a
  * tensor that a compiled plan will produce. Errors are sticky: after the first one every builder returns NULL and does
- * nothing, so model code is checked once, by whoever called the builder (fv_error_text names layer path and shapes).
+ * nothing, so model code is checked once, by whoever called the builder (fv_error_text names layer path and shapes). A
+ * NULL argument is taken for such an error. Values and texts belong to the graph; arrays and options are read during the call.
  *
  * Shapes: dimensions are constants or multiples of the symbolic batch size N. FV_N means N, k * FV_N means k*N
  * (negative numbers encode it, so FV_N * 49 is 49 N). Images are NCHW, weights OIHW / (out, in), as in PyTorch. */
@@ -25,15 +26,16 @@ typedef struct fv_value fv_value;
 /* ---- shape of a value ---- */
 FV_API fv_dtype fv_value_dtype(const fv_value *v);
 FV_API int fv_value_rank(const fv_value *v);                       /* 0 for NULL */
-FV_API int64_t fv_value_dim(const fv_value *v, int axis);          /* negative axis counts from the end; k*FV_N or a constant */
+FV_API int64_t fv_value_dim(const fv_value *v, int axis);          /* negative axis counts from the end; k*FV_N or a constant; 0: no such axis */
 FV_API fv_context *fv_graph_context(fv_graph *g);
 FV_API bool fv_graph_is_training(const fv_graph *g);               /* the function's mode: batch statistics, dropout */
 FV_API fv_dtype fv_graph_dtype(const fv_graph *g);                 /* the session's float type: FV_F32 or FV_F64 */
 /* Records an error of the user's own builder; returns NULL so that `return fv_graph_fail(...)` reads well. */
 FV_API fv_value *fv_graph_fail(fv_graph *g, fv_status status, const char *fmt, ...) FV_PRINTF(3, 4);
-FV_API fv_status fv_graph_status(const fv_graph *g);
+FV_API fv_status fv_graph_status(const fv_graph *g);               /* FV_OK, or the code of the first error */
 
 /* ---- names: paths of the ecosystem's spelling, "layer1.0.conv1" ---- */
+/* What is added until fv_pop stands below this part of the path. */
 FV_API void fv_push(fv_graph *g, const char *fmt, ...) FV_PRINTF(2, 3);
 FV_API void fv_pop(fv_graph *g);
 /* Text that lives as long as the graph: fv_name(g, "layer%d", i). NULL only after an error of the graph. */
@@ -42,14 +44,15 @@ FV_API const char *fv_name(fv_graph *g, const char *fmt, ...) FV_PRINTF(2, 3);
 FV_API fv_value *fv_mark(fv_graph *g, const char *name, fv_value *v);
 FV_API fv_value *fv_tap(fv_graph *g, const char *path);
 
-/* ---- any op by name, attributes as text: fv_op(g, "leaky_relu", "slope=0.2", 1, x). Returns output 0. ---- */
+/* ---- any op by name (docs/ops.md), attributes as text, NULL: their defaults: fv_op(g, "leaky_relu", "slope=0.2", 1, x).
+ * n_in values follow. Returns output 0. ---- */
 FV_API fv_value *fv_op(fv_graph *g, const char *op, const char *attrs, int n_in, ...);
-/* Output `index` of the node that made v. */
+/* Output `index` of the node that made v; NULL: it has none such. */
 FV_API fv_value *fv_output_of(fv_value *v, int index);
 
 /* ---- constants ---- */
 FV_API fv_value *fv_const(fv_graph *g, double value);                                   /* scalar of the graph's float type */
-FV_API fv_value *fv_full(fv_graph *g, double value, int rank, const int64_t *dims);
+FV_API fv_value *fv_full(fv_graph *g, double value, int rank, const int64_t *dims);     /* dims may use k*FV_N */
 
 /* ---- arithmetic, with NumPy broadcasting ---- */
 FV_API fv_value *fv_add(fv_graph *g, fv_value *a, fv_value *b);
@@ -69,40 +72,50 @@ FV_API fv_value *fv_square(fv_graph *g, fv_value *a);
 FV_API fv_value *fv_pow(fv_graph *g, fv_value *a, double exponent);
 FV_API fv_value *fv_clamp(fv_graph *g, fv_value *a, double low, double high);
 
-/* ---- activations ---- */
+/* ---- activations: the shape stays; softmax over one axis, -1 is the last ---- */
 FV_API fv_value *fv_relu(fv_graph *g, fv_value *x);
-FV_API fv_value *fv_leaky_relu(fv_graph *g, fv_value *x, double slope);
+FV_API fv_value *fv_leaky_relu(fv_graph *g, fv_value *x, double slope);                 /* of negative values */
 FV_API fv_value *fv_silu(fv_graph *g, fv_value *x);
-FV_API fv_value *fv_gelu(fv_graph *g, fv_value *x, bool tanh_form);
+FV_API fv_value *fv_gelu(fv_graph *g, fv_value *x, bool tanh_form);                     /* false: with erf, exact */
 FV_API fv_value *fv_sigmoid(fv_graph *g, fv_value *x);
 FV_API fv_value *fv_tanh(fv_graph *g, fv_value *x);
 FV_API fv_value *fv_softmax(fv_graph *g, fv_value *x, int axis);
 FV_API fv_value *fv_log_softmax(fv_graph *g, fv_value *x, int axis);
 
-/* ---- reductions; axes as a bit mask (1 << axis), 0 = all ---- */
+/* ---- reductions; axes as a bit mask (1 << axis), 0 = all. The axes go, or stay with length 1 (keep_dims). The result of bf16
+ * values is f32 ---- */
 FV_API fv_value *fv_sum(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
 FV_API fv_value *fv_mean(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
 
 /* ---- shapes ---- */
-FV_API fv_value *fv_reshape(fv_graph *g, fv_value *x, int rank, const int64_t *dims);   /* dims may use k*FV_N */
-FV_API fv_value *fv_flatten(fv_graph *g, fv_value *x, int start_axis);
-FV_API fv_value *fv_permute(fv_graph *g, fv_value *x, const int *axes);
-FV_API fv_value *fv_concat(fv_graph *g, int axis, int n, fv_value *const *x);
+FV_API fv_value *fv_reshape(fv_graph *g, fv_value *x, int rank, const int64_t *dims);   /* same elements; dims may use k*FV_N */
+FV_API fv_value *fv_flatten(fv_graph *g, fv_value *x, int start_axis);                  /* this axis and all behind it become one */
+FV_API fv_value *fv_permute(fv_graph *g, fv_value *x, const int *axes);                 /* one for each axis: axis i of the result is axes[i] of x */
+FV_API fv_value *fv_concat(fv_graph *g, int axis, int n, fv_value *const *x);           /* 1 to 16 values, alike but for this axis */
+/* start and length, before and after (one for each axis) count elements; on an axis of k*N they are multiples of FV_N. */
 FV_API fv_value *fv_slice(fv_graph *g, fv_value *x, int axis, int64_t start, int64_t length);
 FV_API fv_value *fv_pad(fv_graph *g, fv_value *x, const int64_t *before, const int64_t *after, double value);
-FV_API fv_value *fv_broadcast_to(fv_graph *g, fv_value *x, int rank, const int64_t *dims);
-FV_API fv_value *fv_cast(fv_graph *g, fv_value *x, fv_dtype dtype);
-FV_API fv_value *fv_stop_gradient(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_broadcast_to(fv_graph *g, fv_value *x, int rank, const int64_t *dims);   /* as NumPy broadcasts */
+FV_API fv_value *fv_cast(fv_graph *g, fv_value *x, fv_dtype dtype);                     /* to whole numbers: towards zero */
+FV_API fv_value *fv_stop_gradient(fv_graph *g, fv_value *x);                            /* x; no gradient flows through it */
 
 /* ---- linear algebra, convolution, pooling without parameters of their own ---- */
-FV_API fv_value *fv_matmul(fv_graph *g, fv_value *a, fv_value *b, bool transpose_a, bool transpose_b);  /* batched over leading axes */
-typedef struct fv_conv2d_options { int64_t stride[2], padding[2], dilation[2], groups; } fv_conv2d_options;  /* 0 means 1 (padding: 0) */
+/* (..., M, K) and (..., K, P) -> (..., M, P), the last two axes transposed before where asked for; leading axes are equal, or b
+ * is of rank 2. */
+FV_API fv_value *fv_matmul(fv_graph *g, fv_value *a, fv_value *b, bool transpose_a, bool transpose_b);
+/* Pairs are height and width. 0 means 1 (padding: 0, on both sides). */
+typedef struct fv_conv2d_options { int64_t stride[2], padding[2], dilation[2], groups; } fv_conv2d_options;
+/* x (N, C, H, W), weight (O, C / groups, kh, kw), bias (O) or NULL -> (N, O, H', W'); o NULL: all defaults. */
 FV_API fv_value *fv_conv2d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bias, const fv_conv2d_options *o);
+/* kernel: needed; stride 0: the kernel's; padding: at most half the kernel; ceil_mode: a last, partial window counts;
+ * count_include_pad: the average divides by padding too (PyTorch's default, not the one of a zeroed struct). */
 typedef struct fv_pool2d_options { int64_t kernel[2], stride[2], padding[2]; bool ceil_mode, count_include_pad; } fv_pool2d_options;
 FV_API fv_value *fv_max_pool2d(fv_graph *g, fv_value *x, const fv_pool2d_options *o);
 FV_API fv_value *fv_avg_pool2d(fv_graph *g, fv_value *x, const fv_pool2d_options *o);
 FV_API fv_value *fv_global_avg_pool2d(fv_graph *g, fv_value *x);                        /* (N,C,H,W) -> (N,C,1,1) */
-FV_API fv_value *fv_dropout(fv_graph *g, fv_value *x, double p);                         /* identity outside training */
+/* In training each element is 0 with probability p, else x / (1 - p); the draws belong to seed, step, place in the graph and
+ * sample (fv_session_set_random). x itself outside training. */
+FV_API fv_value *fv_dropout(fv_graph *g, fv_value *x, double p);
 
 /* ---- losses ---- */
 typedef struct fv_cross_entropy_options { double label_smoothing; int64_t ignore_index; fv_value *class_weight; } fv_cross_entropy_options;
@@ -116,7 +129,8 @@ FV_API fv_value *fv_ragged_sum(fv_graph *g, fv_value *values, fv_value *counts);
 
 /* ---- differentiation ---- */
 /* Adds nodes that compute d(sum_i seed_i * loss_i)/d(wrt_j); losses are scalars unless seeds of their shape are given
- * (NULL seeds: ones). grads[j] is NULL where nothing flows. May be called any number of times in one graph. */
+ * (NULL seeds: ones). grads[j], of wrt_j's shape, is NULL where nothing flows. May be called any number of times in one graph; an
+ * op without a gradient on the way is an error that names it. */
 FV_API fv_status fv_grad(fv_graph *g, int n_losses, fv_value *const *losses, fv_value *const *seeds,
                          int n_wrt, fv_value *const *wrt, fv_value **grads) FV_CHECKED;
 /* Nodes added from now on belong to the next segment of the function (fv_function_run_segment). The gradient of a

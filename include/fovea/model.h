@@ -25,8 +25,8 @@ typedef struct fv_model_options {
 FV_API fv_status fv_model_create(fv_context *ctx, const char *name, const fv_model_options *o, fv_model **out) FV_CHECKED;
 FV_API void fv_model_destroy(fv_model *m);                   /* NULL is allowed */
 
-FV_API const char *fv_model_name(const fv_model *m);
-/* Adds the model to a graph. */
+FV_API const char *fv_model_name(const fv_model *m);         /* borrowed from the model */
+/* Adds the model to a graph: x (N, 3, H, W) -> its output, as fv_model_fn. */
 FV_API fv_value *fv_model_build(fv_graph *g, const fv_model *m, fv_value *x);
 
 /* Names and one-line descriptions of the library's models; NULL past the end. */
@@ -58,6 +58,7 @@ typedef struct fv_summary_options {
     bool recompute;              /* foretell training with recomputation in backward */
     bool plain;                  /* do not compile: no foretold memory */
 } fv_summary_options;
+/* Builds, and unless `plain` compiles, in a session of its own. Shapes that do not fit are SHAPE errors that name the layer. */
 FV_API fv_status fv_model_summary(fv_context *ctx, const fv_model *m, const fv_summary_options *o, fv_summary **out) FV_CHECKED;
 FV_API void fv_summary_destroy(fv_summary *s);               /* NULL is allowed */
 

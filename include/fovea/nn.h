@@ -18,8 +18,9 @@ typedef struct fv_conv_options {
 } fv_conv_options;
 #define FV_CONV(...) ((fv_conv_options){__VA_ARGS__})            /* &FV_CONV(.out = 64, .kernel = 3) */
 
+/* (N, C, H, W) -> (N, out, H', W'); parameters name.weight (out, C / groups, kernel, kernel), name.bias (out). */
 FV_API fv_value *fv_conv2d(fv_graph *g, const char *name, fv_value *x, const fv_conv_options *o);
-/* x (..., in) -> (..., out); PyTorch's default initialisation. */
+/* x (..., in) -> (..., out); parameters name.weight (out, in), name.bias (out); PyTorch's default initialisation. */
 FV_API fv_value *fv_linear(fv_graph *g, const char *name, fv_value *x, int64_t out);
 FV_API fv_value *fv_linear_without_bias(fv_graph *g, const char *name, fv_value *x, int64_t out);
 
@@ -28,10 +29,11 @@ typedef struct fv_norm_options {
     double momentum;                     /* share of the new statistics, 0: 0.1 */
     bool zero_scale;                     /* scale starts at 0 (zero-initialised residual branches) */
 } fv_norm_options;
-/* In training with a trainable scale: batch statistics, and the running ones are updated. Otherwise (evaluation, or
+/* x (N, C, ...); parameters name.weight, name.bias, buffers name.running_mean, name.running_var, all (C).
+ * In training with a trainable scale: batch statistics, and the running ones are updated. Otherwise (evaluation, or
  * frozen) the running statistics. `o` may be NULL. */
 FV_API fv_value *fv_batch_norm(fv_graph *g, const char *name, fv_value *x, const fv_norm_options *o);
-/* Over one axis (-1 = last; 1 on images as ConvNeXt). `o` may be NULL. */
+/* Over one axis (-1 = last; 1 on images as ConvNeXt); parameters name.weight, name.bias of its length. `o` may be NULL. */
 FV_API fv_value *fv_layer_norm(fv_graph *g, const char *name, fv_value *x, int axis, const fv_norm_options *o);
 
 /* name.conv (without bias, padding `same`) -> name.bn -> ReLU. */

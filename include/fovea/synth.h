@@ -27,12 +27,13 @@ typedef struct fv_synth_options {
     double noise, clutter;       /* factors on sensor noise and blur, and on the contrasts of the ground; 0: none */
 } fv_synth_options;
 
-FV_API void fv_synth_defaults(fv_synth_options *o);
-/* Sets one field from text, by the field's name; format by "folder", "voc", "yolo". */
+FV_API void fv_synth_defaults(fv_synth_options *o);            /* before fields are set: 0 is a value here */
+/* Sets one field from text, by the field's name; format by "folder", "voc", "yolo". Wrong ones are CONFIG errors that name the
+ * nearest known one. */
 FV_API fv_status fv_synth_set(fv_context *ctx, fv_synth_options *o, const char *key, const char *value) FV_CHECKED;
 /* Name of the i-th option, its help and its default as text; NULL past the end. All constant. */
 FV_API const char *fv_synth_key(int i, const char **help, const char **fallback);
-FV_API const char *fv_synth_class(int i);                      /* NULL past the end */
+FV_API const char *fv_synth_class(int i);                      /* "airliner_four", ...: constant; NULL past the end */
 
 typedef struct fv_synth_result {
     int64_t pictures[3];         /* train, val, test */

@@ -151,10 +151,12 @@ typedef struct fv_train_options {
 
 /* Reads configuration, data and an existing run. `model` (borrowed) may be NULL: then the configuration names it. */
 FV_API fv_status fv_trainer_create(fv_context *ctx, const fv_model *model, const fv_train_options *o, fv_trainer **out) FV_CHECKED;
+/* To the end of the run, or until it is interrupted. The loss or a gradient that is not finite is a NUMERIC error that names the op. */
 FV_API fv_status fv_trainer_run(fv_trainer *t) FV_CHECKED;
 FV_API void fv_trainer_destroy(fv_trainer *t);                   /* NULL is allowed */
 /* Asks a running trainer to save and stop after the current update. May be called from a signal handler. */
 FV_API void fv_trainer_interrupt(fv_trainer *t);
+/* Borrowed from the trainer. The session is there from FV_TRAIN_START on; NULL before. */
 FV_API const fv_train_progress *fv_trainer_progress(const fv_trainer *t);
 FV_API const fv_config *fv_trainer_config(const fv_trainer *t);
 FV_API fv_session *fv_trainer_session(fv_trainer *t);
@@ -233,7 +235,7 @@ FV_API void fv_machine_describe(fv_machine *out);                /* texts are bo
 FV_API int64_t fv_machine_memory_peak(void);                     /* peak resident bytes of this process */
 /* Pins the compute threads to cores. For programs; the library never does it by itself. */
 FV_API void fv_machine_pin(int threads);
-FV_API double fv_seconds(void);                                  /* monotonic clock */
+FV_API double fv_seconds(void);                                  /* monotonic clock; its zero means nothing */
 
 #ifdef __cplusplus
 }

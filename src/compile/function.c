@@ -27,8 +27,6 @@ struct fv_function {
     /* of the micro-batch under way, by slot */
     void *bound[8][MAX_INPUTS];
     int64_t rows[8][MAX_INPUTS];
-    uint64_t bound_key[8];
-    int64_t bound_batch[8];
 };
 
 fv_status fv_function_create(fv_session *s, const char *name, const fv_input_spec *inputs, int n_inputs, fv_build_fn *build, void *user,
@@ -296,7 +294,7 @@ fv_status fv_function_call(fv_function *f, const fv_tensor *in, int n_in, const 
 fv_status fv_function_run_segment(fv_function *f, int slot, int segment, const fv_tensor *in, int n_in, const fv_tensor *out, int n_out)
 {
     entry *e;
-    if (slot < 0 || slot >= FVI_COUNT(f->bound_key)) return fvi_fail(f->s->ctx, FV_ERROR_INVALID, "%s: slot %d is not in 0..%d", f->name, slot, FVI_COUNT(f->bound_key) - 1);
+    if (slot < 0 || slot >= FVI_COUNT(f->bound)) return fvi_fail(f->s->ctx, FV_ERROR_INVALID, "%s: slot %d is not in 0..%d", f->name, slot, FVI_COUNT(f->bound) - 1);
     if (!f->options.in_flight) return fvi_fail(f->s->ctx, FV_ERROR_INVALID, "%s was not created with in_flight", f->name);
     FVI_TRY(f->s->ctx, find_plan(f, in, n_in, &e));
     if (segment < 0 || segment >= e->plan->n_segments) return fvi_fail(f->s->ctx, FV_ERROR_INVALID, "%s has %d segments, no segment %d", f->name, e->plan->n_segments, segment);

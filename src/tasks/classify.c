@@ -77,10 +77,8 @@ static fv_status create_functions(fvi_classify *c)
     fv_function_options train = {.training = true}, eval = {.training = false};
     for (int first = 0; first < 2; first++) {
         c->parts[first] = (part){c, first == 1};
-        train.variant = first ? "first" : "add";
         FVI_TRY(c->ctx, fv_function_create(s, "forward_backward", in, 2, build_gradient, &c->parts[first], &train, &c->gradient[first]));
     }
-    train.variant = NULL;
     FVI_TRY(c->ctx, fv_function_create(s, "update", NULL, 0, build_update, c, &train, &c->update));
     FVI_TRY(c->ctx, fv_function_create(s, "eval", in, 2, build_eval, c, &eval, &c->eval));
     return FV_OK;
