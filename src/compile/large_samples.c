@@ -27,6 +27,7 @@
 #define POSITIVE(...) FVI_S(FVI_DRAW_POSITIVE, __VA_ARGS__)
 #define IMAGE X(B, 48, 15, 14)         /* 40,320 numbers; blocks of 16 channels */
 #define UNEVEN X(B, 37, 17, 16)        /* 40,256 numbers; the last block is not full */
+#define OFF_ZERO(...) POSITIVE(__VA_ARGS__) /* for means: of values around zero they would be rounding errors */
 
 /* ---- attributes ---- */
 
@@ -107,13 +108,13 @@ const fvi_large_sample fvi_large_samples[] = {
     {"matmul", {"batched", &nt, 2, {X(B, 50, 64), X(B, 50, 64)}}},
     {"matmul", {"batched, transposed", &tn, 2, {X(B, 50, 64), X(B, 50, 37)}}},
 
-    {"batch_norm_train", {"48 channels", &eps, 3, {IMAGE, POSITIVE(48), X(48)}}},
-    {"batch_norm_train", {"37 channels", &eps, 3, {UNEVEN, POSITIVE(37), X(37)}}},
+    {"batch_norm_train", {"48 channels", &eps, 3, {OFF_ZERO(B, 48, 15, 14), POSITIVE(48), X(48)}}},
+    {"batch_norm_train", {"37 channels", &eps, 3, {OFF_ZERO(B, 37, 17, 16), POSITIVE(37), X(37)}}},
     {"batch_norm_train_backward", {"48 channels", &eps, 5, {IMAGE, IMAGE, X(48), POSITIVE(48), X(48)}}},
     {"batch_norm_train_backward", {"37 channels", &eps, 5, {UNEVEN, UNEVEN, X(37), POSITIVE(37), X(37)}}},
     {"batch_norm_eval", {"48 channels", &eps, 5, {IMAGE, X(48), X(48), X(48), POSITIVE(48)}}},
-    {"bn_act_train", {"relu + residual", &bn_relu, 4, {IMAGE, POSITIVE(48), X(48), IMAGE}}},
-    {"bn_act_train", {"silu", &bn_silu, 3, {UNEVEN, POSITIVE(37), X(37)}}},
+    {"bn_act_train", {"relu + residual", &bn_relu, 4, {OFF_ZERO(B, 48, 15, 14), POSITIVE(48), X(48), IMAGE}}},
+    {"bn_act_train", {"silu", &bn_silu, 3, {OFF_ZERO(B, 37, 17, 16), POSITIVE(37), X(37)}}},
     {"bn_act_train_backward", {"relu + residual, two", &back_relu, 8, {IMAGE, IMAGE, IMAGE, X(48), POSITIVE(48), POSITIVE(48), X(48), IMAGE}}},
     {"bn_act_train_backward", {"silu", &back_silu, 7, {UNEVEN, UNEVEN, UNEVEN, X(37), POSITIVE(37), POSITIVE(37), X(37)}}},
     {"bn_act_eval", {"relu + residual", &bn_relu, 6, {IMAGE, POSITIVE(48), X(48), X(48), POSITIVE(48), IMAGE}}},
