@@ -82,8 +82,8 @@ int cli_report(const cli *c, fv_status status);
 /* Usage error of the command line itself. */
 int cli_usage(const cli *c, const char *fmt, ...) FV_PRINTF(2, 3);
 
-/* The model that a word names: one of the library (with model_args.* and classes= from the settings), or that of a run
- * (a path: it has a slash, or is a folder). */
+/* The model that a word names: one of the library (with model_args.* and classes= from the settings), that of a run (a folder), or
+ * that of stored weights (it has a slash, a dot or an @: a file, RUN@latest). */
 fv_status cli_model(cli *c, const char *word, fv_model **out) FV_CHECKED;
 /* input=CxHxW into dims; keeps them when not given. false and a message when it is something else. */
 bool cli_input(const cli *c, int64_t dims[3]);
@@ -91,6 +91,8 @@ bool cli_input(const cli *c, int64_t dims[3]);
 /* ---- text ---- */
 const char *cli_thousands(long long n, char out[32]);      /* "11,181,642" */
 const char *cli_bytes(double bytes, char out[32]);         /* "64.9 MB" */
+int cli_show(FILE *to, const char *s);                     /* control characters as \n, \x1b; returns the columns that it takes */
+void cli_cell(FILE *to, const char *s, int width);         /* the same, filled up with blanks */
 void cli_json_text(FILE *to, const char *s);               /* quoted and escaped */
 void cli_json_number(FILE *to, double v);                  /* non-finite: null */
 bool cli_is_terminal(FILE *f);

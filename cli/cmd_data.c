@@ -59,7 +59,8 @@ static void print_text(const fv_data_report *r)
     printf("%s (%s)\n\n%-28s %10s %10s %10s\n", r->root, r->format, "class", sets[0], sets[1], sets[2]);
     for (int64_t c = 0; c < r->classes; c++) {
         const fv_data_class *k = &r->per_class[c];
-        printf("%-28s %10lld %10lld %10lld\n", k->name, (long long)k->count[0], (long long)k->count[1], (long long)k->count[2]);
+        cli_cell(stdout, k->name, 28);
+        printf(" %10lld %10lld %10lld\n", (long long)k->count[0], (long long)k->count[1], (long long)k->count[2]);
     }
     printf("%-28s %10lld %10lld %10lld\n\n", "all", (long long)r->count[0], (long long)r->count[1], (long long)r->count[2]);
     for (int i = 0; fv_data_format_name(i); i++)

@@ -58,15 +58,19 @@ static void print_text(const fv_evaluation *e)
            "precision", "recall", "f1");
     for (int64_t k = 0; k < e->classes; k++) {
         const fv_class_report *r = &e->per_class[k];
-        printf("%-20s %8lld %10.4f %8.4f %8.4f%s\n", r->name, (long long)r->support, r->precision, r->recall, r->f1, r->support ? "" : "  (no pictures)");
+        cli_cell(stdout, r->name, 20);
+        printf(" %8lld %10.4f %8.4f %8.4f%s\n", (long long)r->support, r->precision, r->recall, r->f1, r->support ? "" : "  (no pictures)");
     }
     printf("\n%-20s %8lld %10.4f %8.4f %8.4f\n", "macro average", (long long)e->samples, metric(e, "precision"), metric(e, "recall"), metric(e, "f1"));
     printf("%-20s %8lld %10.4f %8.4f %8.4f\n", "weighted average", (long long)e->samples, metric(e, "precision_weighted"),
            metric(e, "recall_weighted"), metric(e, "f1_weighted"));
     for (int i = 0; i < e->n_mistakes && i < 5; i++) {
         const fv_mistake *m = &e->mistakes[i];
-        printf("%s  %s: %s taken for %s (%.1f %%)\n", i ? "" : "\nworst mistakes\n", m->name, e->per_class[m->truth].name, e->per_class[m->predicted].name,
-               100 * m->probability);
+        printf("%s  %s: ", i ? "" : "\nworst mistakes\n", m->name);
+        cli_show(stdout, e->per_class[m->truth].name);
+        printf(" taken for ");
+        cli_show(stdout, e->per_class[m->predicted].name);
+        printf(" (%.1f %%)\n", 100 * m->probability);
     }
 }
 

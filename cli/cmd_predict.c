@@ -22,23 +22,12 @@ typedef struct predict {
     bool logits;
 } predict;
 
-/* Control characters as \n, \x1b. */
-static void show(FILE *to, const char *s)
-{
-    for (; *s; s++) {
-        const unsigned char c = (unsigned char)*s;
-        if (c == '\n') fputs("\\n", to);
-        else if (c < 0x20 || c == 0x7f) fprintf(to, "\\x%02x", c);
-        else fputc(c, to);
-    }
-}
-
 static void print_row(predict *p, const fv_prediction *r)
 {
-    show(stdout, r->name);
+    cli_show(stdout, r->name);
     for (int k = 0; k < r->n_top; k++) {
         printf(k ? ", " : ": ");
-        show(stdout, p->info->class_names[r->top[k]]);
+        cli_show(stdout, p->info->class_names[r->top[k]]);
         printf(" %.1f %%", 100 * (double)r->probabilities[r->top[k]]);
     }
     printf("\n");
