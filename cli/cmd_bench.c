@@ -288,7 +288,7 @@ static const cli_option settings[] = {
     CLI_MODEL_ARGS,
     CLI_OPTIONS_END};
 const fv_command fv_command_bench = {
-    .name = "bench", .arguments = "MODEL|RUN train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [key=value ...] [--ops]",
+    .name = "bench", .arguments = "MODEL|RUN|FILE.safetensors train|infer [batch_size=16] [input=3x224x224] [dtype=f32|bf16] [key=value ...] [--ops]",
     .about = "time of a training step or of inference",
     .help = "A training step is forward, backward, clipping and AdamW; with optimizer=sgd SGD with momentum, without clipping.",
     .flags = flags, .settings = settings, .run = run};

@@ -92,5 +92,5 @@ static const cli_option settings[] = {
     CLI_MODEL_ARGS,
     CLI_OPTIONS_END};
 const fv_command fv_command_summary = {
-    .name = "summary", .arguments = "MODEL|RUN [input=3x224x224] [batch_size=N] [key=value ...] [--train]",
+    .name = "summary", .arguments = "MODEL|RUN|FILE.safetensors [input=3x224x224] [batch_size=N] [key=value ...] [--train]",
     .about = "layers, shapes, parameters, FLOPs and foretold memory", .flags = flags, .settings = settings, .run = run};

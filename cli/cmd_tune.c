@@ -94,6 +94,6 @@ static const cli_option settings[] = {
     CLI_MODEL_ARGS,
     CLI_OPTIONS_END};
 const fv_command fv_command_tune = {
-    .name = "tune", .arguments = "MODEL|RUN -o FILE.json [mode=train|infer] [batch_size=16] [input=3x224x224] [key=value ...]",
+    .name = "tune", .arguments = "MODEL|RUN|FILE.safetensors -o FILE.json [mode=train|infer] [batch_size=16] [input=3x224x224] [key=value ...]",
     .about = "times the kernels that may be chosen between for each shape of a model, and writes the table of the fastest",
     .help = "The table holds for this CPU, library and number of threads.", .settings = settings, .run = run};

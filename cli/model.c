@@ -57,9 +57,13 @@ fv_status cli_model(cli *c, const char *word, fv_model **out)
     long long classes = 0;
     const char *text = cli_setting(c, "classes");
     if (text) classes = atoll(text);
-    if (strchr(word, '/') || (stat(word, &st) == 0 && S_ISDIR(st.st_mode))) {
+    if (stat(word, &st) == 0 && S_ISDIR(st.st_mode)) {
         if (!c->quiet) fprintf(stderr, "note: %s is taken as a run\n", word);
         return from_config(c, word, NULL, 0, NULL, classes ? classes : count_classes(word), out);
+    }
+    if (strpbrk(word, "/.@") || stat(word, &st) == 0) {
+        if (!c->quiet) fprintf(stderr, "note: %s is taken as stored weights\n", word);
+        return fv_model_of_weights(c->ctx, word, classes, out);
     }
     const char **settings = calloc((size_t)c->n_settings + 2, sizeof *settings);
     char *model = malloc(strlen(word) + 8);

@@ -77,7 +77,7 @@ typedef struct fv_train_progress {
     int64_t bad_files;           /* pictures that could not be read and were skipped (data.on_bad_file=skip) */
     int threads;
     bool amp, finished;          /* finished: there was nothing to do any more */
-    const char *path;            /* FV_TRAIN_SAVED: the file */
+    const char *path;            /* FV_TRAIN_SAVED, FV_TRAIN_END: the folder of the checkpoints */
     int seed_number, seed_count; /* fv_train with several seeds: 1 of 5; 0: a single run */
 } fv_train_progress;
 
@@ -217,6 +217,10 @@ typedef struct fv_evaluation {
 FV_API fv_status fv_evaluate(fv_context *ctx, const fv_evaluate_options *o, fv_evaluation **out) FV_CHECKED;
 FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allowed */
 
+/* The model that weights were stored of, with initial values: RUN, RUN@latest or a .safetensors file that fovea wrote. `classes`: 0, or
+ * another number than theirs. */
+FV_API fv_status fv_model_of_weights(fv_context *ctx, const char *weights, int64_t classes, fv_model **out) FV_CHECKED;
+
 /* ---- data ---- */
 
 /* fv_data_check of the data that configuration settings name ("data=DIR", "data.split.val=0.1"). */
@@ -227,6 +231,18 @@ FV_API fv_status fv_data_check_settings(fv_context *ctx, int n_settings, const c
 typedef struct fv_loaded { int64_t pictures, batches, bad_files; double epoch; } fv_loaded;      /* pictures: of this batch; batches: so far */
 typedef bool fv_loaded_fn(void *user, const fv_loaded *l);
 FV_API fv_status fv_data_load_settings(fv_context *ctx, int n_settings, const char *const *settings, fv_loaded_fn *fn, void *user) FV_CHECKED;
+
+/* What augmentation makes of training pictures, as a PNG: a row for each of `pictures` of them, first as evaluation sees it, then as
+ * the first `draws` epochs of a training with this configuration draw it. */
+typedef struct fv_augment_options {
+    const char *config;          /* JSON file or run folder; NULL: only the settings */
+    const char *const *settings;
+    int n_settings;
+    int pictures, draws;
+    const char *path;
+} fv_augment_options;
+typedef struct fv_augmented { int pictures, draws, width, height; } fv_augmented;        /* rows, columns but one, pixels */
+FV_API fv_status fv_augment_sheet(fv_context *ctx, const fv_augment_options *o, fv_augmented *out) FV_CHECKED;      /* out: may be NULL */
 
 /* ---- the machine ---- */
 

@@ -48,10 +48,11 @@ static fv_status find_other_data(own_evaluation *o)
     return o->other_data ? fvi_config_check_data(config) : FV_OK;
 }
 
-/* RUN/split.csv of RUN/checkpoints/weights; NULL: there is none. */
+/* RUN/split.csv of the run that was named, or of RUN/checkpoints/weights; NULL: there is none. */
 static char *split_of(const own_evaluation *o)
 {
-    char *checkpoints = fvi_path_dir(o->stored.path), *run = checkpoints ? fvi_path_join(checkpoints, "..") : NULL, *split = run ? fvi_split_path(run) : NULL;
+    char *checkpoints = fvi_path_dir(o->stored.path), *run = checkpoints ? fvi_path_join(checkpoints, "..") : NULL;
+    char *split = o->stored.run || run ? fvi_split_path(o->stored.run ? o->stored.run : run) : NULL;
     if (split && !fvi_file_exists(split)) {
         fvi_free(split);
         split = NULL;

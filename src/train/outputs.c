@@ -69,17 +69,6 @@ static fv_status create_sheet(fv_context *ctx, int n, fvi_canvas *out)
     return FV_OK;
 }
 
-/* A picture of a batch back in 8 bits. */
-static void unnormalise(const fvi_augment *a, const float *image, uint8_t *pixels)
-{
-    size_t plane = (size_t)a->size * (size_t)a->size;
-    for (size_t k = 0; k < 3; k++)
-        for (size_t i = 0; i < plane; i++) {
-            float v = 255 * (image[k * plane + i] * a->std[k] + a->mean[k]);
-            pixels[k * plane + i] = (uint8_t)lrintf(fminf(fmaxf(v, 0), 255));
-        }
-}
-
 fv_status fvi_outputs_batch(fv_trainer *t, const fvi_batch *b)
 {
     const fvi_augment a = fvi_augment_of(t->config);
@@ -92,7 +81,7 @@ fv_status fvi_outputs_batch(fv_trainer *t, const fvi_batch *b)
     if (!pixels) return fvi_nomem(t->ctx);
     FVI_TRY_DONE(t->ctx, status, create_sheet(t->ctx, n, &sheet));
     for (int i = 0; i < n; i++) {
-        unnormalise(&a, b->images + (size_t)i * 3 * plane, pixels);
+        fvi_unnormalise(&a, b->images + (size_t)i * 3 * plane, pixels);
         paint_cell(&sheet, i, &(fvi_paint_source){pixels, a.size, a.size, plane, 1});
     }
     FVI_TRY_DONE(t->ctx, status, add_picture(t, "train/pictures", &sheet));

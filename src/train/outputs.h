@@ -16,4 +16,7 @@ FV_CHECKED fv_status fvi_outputs_end(fv_trainer *t);
 /* A finished run that was killed, or had no room, before its report was written: it is written now. */
 FV_CHECKED fv_status fvi_outputs_late(fv_trainer *t);
 
+/* A picture of a batch, (3, size, size), back in 8 bits. */
+void fvi_unnormalise(const fvi_augment *a, const float *image, uint8_t *pixels);
+
 #endif

@@ -15,18 +15,39 @@ static bool other_format(const char *path)
     return false;
 }
 
+/* RUN/checkpoints, or the checkpoint_dir of RUN/config.json. Owned by the caller; NULL: out of memory. */
+static char *checkpoints_of(const char *run)
+{
+    char *inner = fvi_path_join(run, "checkpoints"), *config = fvi_path_join(run, "config.json"), *text = NULL;
+    fvi_arena arena = {0};
+    fvi_json *root;
+    size_t bytes;
+    if (inner && config && !fvi_is_dir(inner) && fvi_file_read(NULL, config, 16 << 20, &text, &bytes) == FV_OK &&
+        fvi_json_parse(NULL, &arena, config, text, bytes, false, &root) == FV_OK) {
+        const fvi_json *set = fvi_json_get(root, "checkpoint_dir");
+        if (set && set->kind == FVI_JSON_STRING) {
+            fvi_free(inner);
+            inner = fvi_path_join(run, set->string);
+        }
+    }
+    fvi_arena_free(&arena);
+    fvi_free(text);
+    fvi_free(config);
+    return inner;
+}
+
 static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
 {
     const char *at = strrchr(text, '@');
     char *run = at && !strchr(at, '/') ? fvi_format("%.*s", (int)(at - text), text) : fvi_strdup(text);
     if (!run) return fvi_nomem(ctx);
     if (fvi_is_dir(run)) {
-        const char *which = run[strlen(run) - 1] == '/' ? "checkpoints" : "/checkpoints";
-        char *best = fvi_format("%s%s/%s.safetensors", run, which, at ? at + 1 : "best");
-        char *latest = fvi_format("%s%s/latest.safetensors", run, which);
+        char *folder = checkpoints_of(run), *best = folder ? fvi_format("%s/%s.safetensors", folder, at ? at + 1 : "best") : NULL;
+        char *latest = folder ? fvi_format("%s/latest.safetensors", folder) : NULL;
         const bool have = best && fvi_file_exists(best);
         s->path = fvi_strdup(have || at || !latest ? (best ? best : "") : latest);
         s->run = run;
+        fvi_free(folder);
         fvi_free(best);
         fvi_free(latest);
     } else {
@@ -119,6 +140,20 @@ fv_status fvi_config_of_name(fv_context *ctx, const char *name, int n_settings, 
     fvi_free(all);
     fvi_free(model);
     if (status == FV_OK) fvi_log(ctx, FV_LOG_WARN, "%s is a model's name: its weights are initial ones, nothing is learned", name);
+    return status;
+}
+
+fv_status fv_model_of_weights(fv_context *ctx, const char *weights, int64_t classes, fv_model **out)
+{
+    fvi_stored s;
+    *out = NULL;
+    fv_status status = fvi_stored_open(ctx, weights, 0, NULL, &s);
+    char *args = status == FV_OK ? fvi_config_model_args(s.config) : NULL;
+    if (status == FV_OK)
+        status = args ? fv_model_create(ctx, s.config->v.model, &(fv_model_options){classes > 0 ? classes : fvi_stored_classes(&s, NULL), args}, out)
+                      : fvi_nomem(ctx);
+    fvi_free(args);
+    fvi_stored_close(&s);
     return status;
 }
 
