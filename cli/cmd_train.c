@@ -154,20 +154,37 @@ static void print_json(const fv_train_progress *p)
     printf("}\n");
 }
 
+static long long number_of(const char *key)
+{
+    char *text = fv_config_value(fv_trainer_config(running), key);
+    long long n = text ? atoll(text) : 0;
+    fv_text_free(text);
+    return n;
+}
+
+/* The keys that end the run, doubled: with epochs and max_steps whichever comes first. */
+static void extension(const fv_train_progress *p, char out[96])
+{
+    const long long epochs = number_of("epochs");
+    size_t used = 0;
+    if (epochs) used = (size_t)snprintf(out, 96, " epochs=%lld", 2 * epochs);
+    if (!epochs || number_of("max_steps")) snprintf(out + used, 96 - used, " max_steps=%lld", (long long)(2 * p->step));
+}
+
 static void show_end(view *v, const fv_train_progress *p, bool was_finished)
 {
-    char text[4600];
+    char text[9000], more[96];
     if (was_finished && p->seed_count) {
         snprintf(text, sizeof text, "%s is finished at step %lld", p->run, (long long)p->step);
     } else if (was_finished) {
-        snprintf(text, sizeof text, "%s is finished at step %lld; extend with: fovea train %s --continue max_steps=%lld", p->run, (long long)p->step,
-                 p->run, (long long)(2 * p->step));
+        extension(p, more);
+        snprintf(text, sizeof text, "%s is finished at step %lld; extend with: fovea train %s --continue%s", p->run, (long long)p->step, p->run, more);
     } else if (v->dry) {
         snprintf(text, sizeof text, "dry run: data, shapes and memory fit; loss of the first batch %.3f; nothing was written", p->loss);
     } else if (p->best_step >= 0) {
-        snprintf(text, sizeof text, "done: best %.4f at step %lld; weights in %s/checkpoints/best.safetensors", p->best, (long long)p->best_step, p->run);
+        snprintf(text, sizeof text, "done: best %.4f at step %lld; weights in %s/best.safetensors", p->best, (long long)p->best_step, p->path);
     } else {
-        snprintf(text, sizeof text, "done; weights in %s/checkpoints", p->run);
+        snprintf(text, sizeof text, "done; weights in %s", p->path);
     }
     say(v, text);
     if (!p->bad_files) return;

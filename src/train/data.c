@@ -145,12 +145,21 @@ char *fvi_split_path(const char *run)
     return fvi_path_join(run, "split.csv");
 }
 
-/* A run that goes on keeps its split, whatever the folder holds by now; unless its data were changed on purpose. */
+/* Other data, or another division of them, on purpose. */
+static bool wants_new_split(const fv_trainer *t)
+{
+    static const char *const keys[] = {"data.root", "data.format", "data.train", "data.val", "data.test", "data.images", "data.split"};
+    bool yes = false;
+    for (int i = 0; i < FVI_COUNT(keys); i++) yes = yes || fvi_run_changed(&t->run, t->config, keys[i]);
+    return yes;
+}
+
+/* A run that goes on keeps its split, whatever the folder holds by now. */
 fv_status fvi_trainer_open_data(fv_trainer *t)
 {
     char *split = fvi_split_path(t->run.path);
     if (!split) return fvi_nomem(t->ctx);
-    t->stored_split = t->run.exists && fvi_file_exists(split) && !fvi_run_changed(&t->run, t->config, "data");
+    t->stored_split = t->run.exists && fvi_file_exists(split) && !wants_new_split(t);
     fv_status status = fvi_open_data(t->ctx, t->config, &(fv_data_options){.split_file = t->stored_split ? split : NULL}, &t->own_data);
     fvi_free(split);
     FVI_TRY(t->ctx, status);

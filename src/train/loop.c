@@ -356,11 +356,18 @@ static void tell_what_is_safe(fv_trainer *t)
     fvi_free(path);
 }
 
+static void tell_end(fv_trainer *t)
+{
+    t->progress.path = t->run.checkpoints;
+    fvi_trainer_tell(t, FV_TRAIN_END);
+    t->progress.path = NULL;
+}
+
 fv_status fv_trainer_run(fv_trainer *t)
 {
     if (t->position.finished && t->resumed) {
         if (!t->dry) FVI_TRY(t->ctx, fvi_outputs_late(t));
-        fvi_trainer_tell(t, FV_TRAIN_END);
+        tell_end(t);
         return FV_OK;
     }
     FVI_TRY(t->ctx, fvi_trainer_prepare(t));
@@ -370,6 +377,6 @@ fv_status fv_trainer_run(fv_trainer *t)
     fv_status status = fvi_trainer_loop(t);
     if (status == FV_ERROR_IO) tell_what_is_safe(t);
     if (status == FV_OK) status = fvi_outputs_end(t);
-    if (status == FV_OK) fvi_trainer_tell(t, FV_TRAIN_END);
+    if (status == FV_OK) tell_end(t);
     return status;
 }

@@ -6,6 +6,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/dnnl_shim.h"
+#include "data/data.h"
 
 #include <errno.h>
 #include <math.h>
@@ -59,6 +60,29 @@ static fv_status overwrite(fvi_run *r)
         fvi_log(r->ctx, FV_LOG_INFO, "the old run is now %s", old);
     fvi_free(old);
     return status;
+}
+
+/* Is `path` the folder, or below it? */
+static bool is_below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    return !strncmp(path, folder, n) && (path[n] == '/' || !path[n]);
+}
+
+/* A new run must not write over what another one saved in the same checkpoint_dir. */
+static fv_status check_checkpoints(const fvi_run *r, const fv_config *c)
+{
+    static const char *const names[] = {"latest.safetensors", "latest.state.safetensors", "previous.safetensors", "best.safetensors"};
+    if (!c->v.checkpoint_dir || is_below(r->checkpoints, r->path)) return FV_OK;
+    for (int i = 0; i < FVI_COUNT(names); i++) {
+        char *path = fvi_path_join(r->checkpoints, names[i]);
+        if (!path) return fvi_nomem(r->ctx);
+        const bool there = fvi_file_exists(path);
+        fvi_free(path);
+        if (there)
+            return fvi_fail(r->ctx, FV_ERROR_CONFIG, "checkpoint_dir: %s holds the checkpoints of another run; name another folder, or move them away", r->checkpoints);
+    }
+    return FV_OK;
 }
 
 /* One process a run: the lock goes with the process, however it ends. */
@@ -138,17 +162,18 @@ fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const char *folder, 
         out->path = name;
         out->exists = false;
     }
+    out->checkpoints = c->v.checkpoint_dir ? fvi_path_absolute(c->v.checkpoint_dir) : fvi_path_join(out->path, "checkpoints");
+    if (!out->checkpoints) {
+        status = fvi_nomem(ctx);
+        goto done;
+    }
+    if (!out->exists || mode == FV_RUN_OVERWRITE) FVI_TRY_DONE(ctx, status, check_checkpoints(out, c));
     if (out->exists && mode == FV_RUN_OVERWRITE) {
         if (!dry) FVI_TRY_DONE(ctx, status, overwrite(out));
         out->exists = false;
     }
     if (out->exists && !dry) FVI_TRY_DONE(ctx, status, lock_run(out));
     if (out->exists) FVI_TRY_DONE(ctx, status, check_same(out, c, mode));
-    out->checkpoints = c->v.checkpoint_dir ? fvi_path_absolute(c->v.checkpoint_dir) : fvi_path_join(out->path, "checkpoints");
-    if (!out->checkpoints) {
-        status = fvi_nomem(ctx);
-        goto done;
-    }
     FVI_TRY_DONE(ctx, status, find_table(out, c));
 done:
     if (status != FV_OK) fvi_run_close(out);
@@ -183,11 +208,12 @@ char *fvi_classes_json(const fv_source *data)
 static char *classes_text(const fv_source *data)
 {
     fvi_text t = {0};
-    for (int64_t i = 0; i < data->classes; i++)
-        if (data->class_names)
-            fvi_text_add(&t, "%s\n", data->class_names[i]);
-        else
-            fvi_text_add(&t, "%lld\n", (long long)i);
+    for (int64_t i = 0; i < data->classes; i++) {
+        char shown[1024];                                /* a line end in a name as \n: a line for each class */
+        if (data->class_names) fvi_show_name(data->class_names[i], shown, sizeof shown);
+        if (data->class_names) fvi_text_add(&t, "%s\n", shown);
+        else fvi_text_add(&t, "%lld\n", (long long)i);
+    }
     return fvi_text_take(&t);
 }
 

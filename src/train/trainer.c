@@ -201,6 +201,19 @@ static void describe(fv_trainer *t)
                              .monitor = t->own_monitor >= 0 ? t->own[t->own_monitor].name : fvi_metric_names[t->config->v.monitor]};
 }
 
+/* No checkpoint where the configuration looks for one, but where it looked before: going on would begin anew. */
+static fv_status check_left_behind(const fv_trainer *t)
+{
+    const char *was = t->run.before->v.checkpoint_dir;
+    char *old = was ? fvi_path_absolute(was) : fvi_path_join(t->run.path, "checkpoints"), *latest = old ? fvi_path_join(old, "latest.state.safetensors") : NULL;
+    fv_status status = latest ? FV_OK : fvi_nomem(t->ctx);
+    if (latest && strcmp(old, t->run.checkpoints) && fvi_file_exists(latest))
+        status = fvi_fail(t->ctx, FV_ERROR_CONFIG, "checkpoint_dir: the checkpoints of %s are in %s; move them to %s first", t->run.path, old, t->run.checkpoints);
+    fvi_free(old);
+    fvi_free(latest);
+    return status;
+}
+
 /* Where an existing run stands; the position of a fresh one otherwise. */
 static fv_status open_position(fv_trainer *t)
 {
@@ -208,6 +221,10 @@ static fv_status open_position(fv_trainer *t)
     t->position = (fvi_position){.validated_step = -1, .best = NAN, .best_step = -1, .stop_best = NAN, .last_loss = NAN, .last_norm = NAN, .last_rate = NAN};
     for (int i = 0; i < FVI_METRICS; i++) t->position.metrics[i] = NAN;
     if (t->run.exists) FVI_TRY(t->ctx, fvi_checkpoint_open(t->ctx, t->run.checkpoints, !t->dry, &t->checkpoint, &found));
+    if (t->run.exists && !found) {
+        FVI_TRY(t->ctx, check_left_behind(t));
+        fvi_log(t->ctx, FV_LOG_WARN, "%s holds no checkpoint: the run begins anew", t->run.checkpoints);
+    }
     t->resumed = found;
     if (found) t->position = t->checkpoint.position;
     for (int64_t i = t->position.n_own; i < t->n_own; i++) t->position.own[i] = NAN;
