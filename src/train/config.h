@@ -37,7 +37,8 @@ int fvi_config_key_count(void);
 /* What a key is beyond its type. */
 enum { FVI_KEY_PATH = 1,                 /* a relative path is taken from the place where it is written */
        FVI_KEY_LOCAL = 2,                /* of the machine or the place, not of the run: may differ on resume */
-       FVI_KEY_LIST = 4 };               /* text key that takes a JSON array: joined by commas */
+       FVI_KEY_LIST = 4,                 /* text key that takes a JSON array: joined by commas */
+       FVI_KEY_HERE = 8 };               /* a relative path counts from the data; on the command line from the current folder */
 unsigned fvi_config_key_flags(const fvi_attr_def *d);
 /* The key that a group's plain value sets (data.root for "data"), and the other way round; NULL: none. */
 const char *fvi_config_short(const char *group);

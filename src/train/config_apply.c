@@ -96,7 +96,8 @@ static fv_status set_text(const layer *l, int line, const char *given, const fvi
     if (c->layer[row] == c->current_layer && c->spelled[row] && strcmp(c->spelled[row], given))
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s and %s are the same key; give one of them", what, c->spelled[row]);
     bool null = !strcmp(text, "null");
-    if (!null && (fvi_config_key_flags(d) & FVI_KEY_PATH) && *text) {
+    const unsigned path = l->label ? FVI_KEY_PATH : FVI_KEY_PATH | FVI_KEY_HERE;
+    if (!null && (fvi_config_key_flags(d) & path) && *text) {
         char *joined = l->folder ? fvi_path_join(l->folder, text) : fvi_strdup(text);
         char *absolute = joined ? fvi_path_absolute(joined) : NULL;
         char **field = (char **)(void *)((char *)&c->v + d->offset);

@@ -40,7 +40,7 @@ const fvi_attr_def fvi_config_table[] = {
     TEXT("data.train", data_sets[0], .help = "folder or CSV of the training set; null: train, where there"),
     TEXT("data.val", data_sets[1], .help = "the same of the validation set; null: val, valid or validation, else split off"),
     TEXT("data.test", data_sets[2], .help = "the same of the test set; null: test, where there"),
-    TEXT("data.images", data_images, .help = "folder that the paths of a CSV start from; null: the CSV's own"),
+    TEXT("data.images", data_images, .help = "folder that the paths of a CSV start from (in a file: as seen from the CSV's); null: the CSV's own"),
     FLOAT("data.split.val", split_val, .fallback = 0.2, .min = 0, .max = 0.99, .help = "share to validate with, where no such set is given"),
     FLOAT("data.split.test", split_test, .min = 0, .max = 0.99, .help = "share held out for the test"),
     ENUM("data.split.by", split_by, split_ways, .help = "stratified: the share of every class"),
@@ -146,6 +146,7 @@ unsigned fvi_config_key_flags(const fvi_attr_def *d)
 {
     static const struct { const char *name; unsigned flags; } rows[] = {
         {"data.root", FVI_KEY_PATH},
+        {"data.images", FVI_KEY_HERE},
         {"data.workers", FVI_KEY_LOCAL},
         {"data.cache_mb", FVI_KEY_LOCAL},
         {"device", FVI_KEY_LOCAL},
@@ -253,7 +254,7 @@ const char *fvi_config_example(const fvi_attr_def *d)
 const char *fvi_config_not_yet(const char *key)
 {
     static const char *const names[] = {"pretrained", "pretrained_backbone", "freeze_backbone_epochs", "classes", "sampler",
-                                        "nominal_batch_size", "layer_decay", "evaluation", "distill", "split", NULL};
+                                        "nominal_batch_size", "layer_decay", "evaluation", "distill", "split", "nc", NULL};
     for (int i = 0; names[i]; i++)
         if (!strcmp(names[i], key)) return "this version of fovea does not have it yet";
     return NULL;
