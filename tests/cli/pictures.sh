@@ -5,6 +5,11 @@
 set -u
 . "$(dirname "$0")/common/expect.sh"
 
+fail() {
+    echo "$1: FAILED"
+    failed=1
+}
+
 # weights RUN: the bytes of its last tensors, without the header, which names the configuration.
 weights() {
     n=$(od -An -tu8 -N8 "$1/checkpoints/latest.safetensors")
@@ -39,6 +44,7 @@ also split_unicode '龙 dragon' runs/small/split.csv
 also classes '龙 dragon' runs/small/classes.txt
 expect eval 0 "evaluated 4/4" eval runs/small
 also eval_note "there is no test set: the validation set is evaluated" err
+also eval_columns '龙 dragon                   2 ' out
 expect eval_train 0 "evaluated 16/16" eval runs/small split=train
 expect eval_same 0 "evaluated 4/4" eval runs/small data=pets/../pets
 mkdir copy && cp -r pets copy/ && rm copy/pets/cat/[1-9].ppm
@@ -62,6 +68,11 @@ cp runs/small/split.csv before.csv
 picture pets/cat/late.ppm 90 90 90
 expect resume 0 '"step": 6' train runs/small --continue max_steps=6 --json
 same resume_split before.csv runs/small/split.csv
+cp -r runs/small runs/copy
+expect resume_other_key 0 '"step": 7' train runs/copy --continue max_steps=7 data.on_bad_file=skip data.jpeg_scale=true --json
+same resume_split_again before.csv runs/copy/split.csv
+expect new_split 0 '"step": 8' train runs/copy --continue max_steps=8 data.split.seed=3 --json
+grep -q late.ppm runs/copy/split.csv || fail new_split
 expect other_split 2 "data.split.seed (0, now 5)" train small.json data.split.seed=5
 rm pets/cat/late.ppm
 
@@ -91,6 +102,20 @@ expect nothing 3 "no data that fovea knows" train model=resnet18 data=nothing
 expect usage 2 "fovea data check pictures/" data
 expect big_batch 0 "batches hold all 16 samples" train small.json batch_size=500 run=runs/big
 
+mkdir -p "odd/two
+lines" "odd/$(printf 'escape\033[2J')" && cp pets/cat/[1-3].ppm "odd/two
+lines" && cp "pets/龙 dragon"/[4-6].jpg odd/escape*
+expect odd 0 "1/1" train small.json data=odd run=runs/odd max_steps=1
+[ "$(wc -l < runs/odd/classes.txt)" = 2 ] || fail odd_classes
+also odd_shown 'two\nlines' runs/odd/classes.txt
+expect odd_eval 0 'two\nlines  ' eval runs/odd split=train
+also odd_escape 'escape\x1b[2J' out
+expect odd_check 0 'escape\x1b[2J  ' data check odd
+expect odd_summary 0 "11,177,538 parameters" summary runs/odd input=3x32x32
+
+expect last 0 "3 steps of 6" train small.json --dry-run batch_size=6 epochs=1 max_steps=null
+expect drop_last 0 "2 steps of 6" train small.json --dry-run batch_size=6 epochs=1 max_steps=null data.drop_last=true
+
 # ---- lists
 printf 'path,label,split\npets/cat/1.ppm,a,train\npets/cat/2.ppm,b,train\npets/cat/3.ppm,a,train\n"pets/龙 dragon/1.jpg",b,val\n' > list.csv
 expect csv 0 "3 for training, 1 for validation" train small.json data=list.csv run=runs/csv
@@ -99,6 +124,35 @@ printf 'path,label\n/etc/passwd,a\n' > bad.csv
 expect csv_outside 3 "bad.csv:2: path /etc/passwd leads out" data check bad.csv
 expect no_config 0 '"format": "folder"' config data=pets
 also no_config_size '"image_size": 224' out
+
+mkdir lists && sed 's,pets/,,' list.csv > lists/list.csv
+expect csv_images 0 "4 pictures can be read" data check lists/list.csv data.images=pets
+printf '{"data": {"root": "lists/list.csv", "images": "../pets"}}' > images.json
+expect csv_images_file 0 "3 for training, 1 for validation" train images.json image_size=32 threads=1 max_steps=1 run=runs/images --dry-run
+expect split_as_data 0 "pictures can be read" data check runs/w0/split.csv data.images=pets
+
+# ---- what augmentation makes of them: a row for each picture, a column for evaluation and each epoch
+expect augment 0 "sheet.png: 5 pictures" augment small.json pictures=5 draws=3 -o sheet.png
+[ "$(head -c 4 sheet.png | tail -c 3)" = PNG ] || fail augment_png
+expect augment_again 0 '"pictures": 5, "draws": 3, "width": 524, "height": 656' augment small.json pictures=5 draws=3 -o again.png --json
+same augment_same sheet.png again.png
+expect augment_seed 0 "" augment small.json pictures=5 draws=3 -o other.png seed=1
+cmp -s sheet.png other.png && fail augment_seed
+for key in augment.horizontal_flip=1 augment.vertical_flip=1 augment.pad_crop=4 augment.color_jitter=0 augment.random_resized_crop=0 augment.resize=pad \
+    augment.interpolation=nearest augment.crop_pct=0.5; do
+    expect "augment $key" 0 "" augment small.json pictures=5 draws=3 -o other.png $key
+    cmp -s sheet.png other.png && fail "augment $key has no effect"
+done
+expect augment_run 0 "augment.png: 8 pictures" augment runs/w0
+expect augment_read 0 "sheet.png: " predict runs/small sheet.png
+expect augment_nothing 2 "is needed" augment
+expect augment_draws 2 "draws=x: a whole number" augment small.json draws=x
+expect augment_absent 3 "does not exist" augment small.json data=nowhere
+expect augment_folder 3 "nowhere/sheet.png" augment small.json -o nowhere/sheet.png
+: > pets/cat/0.jpg
+expect augment_bad 3 "cat/0.jpg: the file is empty" augment small.json pictures=100 data.split.val=0
+expect augment_skip 0 "skipped cat/0.jpg" augment small.json pictures=2 data.split.val=0 data.on_bad_file=skip
+rm pets/cat/0.jpg
 
 # ---- real photos
 real=${FOVEA_SHARED_DATA:-$root/../shared/data}/hymenoptera_mini/hymenoptera_mini.tar

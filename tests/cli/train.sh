@@ -43,6 +43,14 @@ expect config 0 '"batch_size": 4' config tiny.json
 expect config_origins 0 '"learning_rate": "tiny.json:2 (variant slow)"' config tiny.json +slow --origins
 for file in "$root"/configs/*.json; do expect "config ${file##*/}" 0 '"model":' config "$file"; done
 expect config_alias 0 '"batch_size": 7' config tiny.json batch=7
+also config_alias_says "note: batch is read as batch_size" err
+expect config_ignored 0 '"batch_size": 4' config tiny.json enable_compile=true
+also config_ignored_says "enable_compile means nothing here and is ignored" err
+printf '{"enable_cudnn_benchmark": true, "learning_rate": 1, "max_learning_rate": 1e-3}' > known.json
+expect config_known 0 '"max_learning_rate": 0.001' config known.json
+also config_known_says "known.json:1: enable_cudnn_benchmark means nothing here and is ignored" err
+also config_known_peak "max_learning_rate 0.001 is the peak; learning_rate 1 is not used" err
+expect config_later 2 "nc: this version of fovea does not have it yet" config tiny.json nc=3
 expect config_long 0 '"batch_size": 7' config tiny.json --batch-size 7
 expect config_long_equals 0 '"batch_size": 7' config tiny.json --batch_size=7
 expect config_unknown 2 'batchsize: unknown key; did you mean "batch_size"?' config tiny.json batchsize=7
@@ -88,6 +96,17 @@ done
 also train_rows "3," runs/tiny/metrics.csv
 expect finished 0 "is finished at step 3; extend with" train tiny.json
 expect finished_run 0 "is finished" train runs/tiny
+expect by_epochs 0 "3/3" train tiny.json run=runs/by_epochs max_steps=null epochs=1
+also by_epochs_weights "weights in $work/runs/by_epochs/checkpoints/best.safetensors" err
+expect finished_epochs 0 "runs/by_epochs --continue epochs=2" train runs/by_epochs
+grep -qF "max_steps" err && { echo "finished_epochs: FAILED, it speaks of max_steps"; failed=1; }
+expect extended_epochs 0 "6/6" train runs/by_epochs --continue epochs=2
+expect epochs_first 0 "3/3" train tiny.json run=runs/epochs_first epochs=1 max_steps=100
+expect finished_both 0 "--continue epochs=2 max_steps=6" train runs/epochs_first
+expect run_root 0 "1/1" train tiny.json run_root=other_root max_steps=1 paint_images=0
+[ -s other_root/tiny/checkpoints/best.safetensors ] || { echo "run_root: FAILED, no other_root/tiny"; failed=1; }
+expect not_finite 1 "is not finite" train tiny.json run=runs/nan loss.class_weights=0,0,0,0,0,0,0,0,0,0
+also not_finite_says "Nothing was updated or saved" err
 expect different 2 "seed (0, now 9)" train tiny.json seed=9
 expect continue 0 "4/4" train runs/tiny --continue max_steps=4
 also continued_says "step 3 of 4 goes on with max_steps (3, now 4)" err
@@ -191,6 +210,22 @@ expect tensorboard_dir 0 "done: best" train tiny.json run=runs/boards tensorboar
 ls boards/events.out.tfevents.* > /dev/null || fail tensorboard_dir
 ls runs/boards/events.* > /dev/null 2>&1 && fail tensorboard_dir "events in the run too"
 
+# ---- checkpoints elsewhere: found by the run's name, never written over by another run
+expect elsewhere 0 "weights in $work/ckpt/best.safetensors" train tiny.json run=runs/elsewhere checkpoint_dir=ckpt max_steps=2
+[ ! -e runs/elsewhere/checkpoints ] || { echo "elsewhere: FAILED, there are checkpoints in the run too"; failed=1; }
+expect elsewhere_eval 0 "$work/ckpt/best.safetensors (step" eval runs/elsewhere
+expect elsewhere_latest 0 "latest.safetensors (step 2)" eval runs/elsewhere@latest
+expect elsewhere_resumes 0 "3/3" train runs/elsewhere --continue max_steps=3
+cksum ckpt/* > ckpt.before
+expect elsewhere_new 2 "holds the checkpoints of another run" train tiny.json run=runs/elsewhere checkpoint_dir=ckpt max_steps=3 --new
+expect elsewhere_overwrite 2 "holds the checkpoints of another run" train tiny.json run=runs/elsewhere checkpoint_dir=ckpt max_steps=3 --overwrite
+[ -s runs/elsewhere/config.json ] && [ ! -e runs/elsewhere-2 ] || { echo "elsewhere_new: FAILED, something was moved"; failed=1; }
+expect elsewhere_left 2 "move them to" train runs/elsewhere checkpoint_dir=moved_ckpt --continue max_steps=4
+cksum ckpt/* | cmp - ckpt.before || { echo "elsewhere: FAILED, the checkpoints have changed"; failed=1; }
+mv ckpt moved_ckpt
+expect elsewhere_moved 0 "4/4" train runs/elsewhere checkpoint_dir=moved_ckpt --continue max_steps=4
+expect elsewhere_moved_eval 0 "$work/moved_ckpt/best.safetensors (step" eval runs/elsewhere
+
 # ---- checkpoints that are damaged
 cp -r runs/tiny runs/torn
 for f in latest previous; do truncate -s 5000 runs/torn/checkpoints/$f.safetensors; done
@@ -233,12 +268,22 @@ also plain_eta "eta 0:0" runs/tiny/console.log
 expect summary 0 '"parameters": 11689512' summary resnet18 input=3x32x32 --json
 expect summary_train 0 "training with AdamW" summary resnet18 input=3x32x32 batch_size=2 --train
 expect summary_run 0 "11,181,642 parameters" summary runs/tiny input=3x32x32
+expect summary_latest 0 "11,181,642 parameters" summary runs/tiny@latest input=3x32x32
+expect summary_file 0 "11,181,642 parameters" summary runs/tiny/checkpoints/best.safetensors input=3x32x32
+also summary_file_says "is taken as stored weights" err
+expect summary_no_file 3 "there are no weights" summary absent.safetensors
 expect summary_cifar 0 "11,173,962" summary resnet18 input=3x32x32 classes=10 model_args.stem=cifar
 expect summary_input 2 "CxHxW is wanted" summary resnet18 input=32
 expect summary_unknown 2 'did you mean "resnet18"' summary resnet19
 expect summary_setting 2 "is no setting of this command" summary resnet18 inptu=3x32x32
 expect bench 0 '"median_ms"' bench resnet18 infer batch_size=1 input=3x32x32 steps=2 warmup=0 threads=1 --json
 expect bench_ops 0 "conv2d" bench resnet18 train batch_size=2 input=3x32x32 steps=2 warmup=0 threads=1 --ops
+expect bench_file 0 "images/s" bench runs/tiny/checkpoints/best.safetensors infer batch_size=1 input=3x32x32 steps=2 warmup=0 threads=1
+if [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ]; then
+    (ulimit -v 4000000 && "$FOVEA" bench resnet18 infer batch_size=20000 input=3x224x224 steps=1 warmup=0 threads=1) > out 2> err
+    got=$?
+    if [ $got = 4 ] && grep -q "out of memory" err; then echo "memory: ok"; else echo "memory: FAILED, exit code $got"; cat err; failed=1; fi
+fi
 expect bench_mode 2 "train or infer are needed" bench resnet18 both
 if [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ]; then             # they take address space without end
     got=0

@@ -120,6 +120,45 @@ static void trap_4_figures_are_of_all_samples(void)
     CHECK_CLOSE(t.val_loss[0], l.loss / 230, 1e-5);      /* neither smoothed nor weighted */
 }
 
+/* Two passes a validation: the weights, then their averages. The figures are those of the averages, val_acc_raw that of the weights. */
+typedef struct both { look l; double raw, raw_loss, acc, loss, shown_raw; int validations, wrong; } both;
+
+static void both_begin(void *user)
+{
+    both *b = user;
+    const double n = (double)(b->l.n ? b->l.n : 1);
+    b->raw = b->l.right / n;                             /* of the pass before */
+    b->raw_loss = b->l.loss / n;
+    look_begin(&b->l);
+}
+
+static void compare_both(runs_trace *t, fv_train_event event, const fv_train_progress *p)
+{
+    both *b = t->user;
+    if (event != FV_TRAIN_VALIDATED) return;
+    for (int i = 0; i < p->n_metrics; i++) {
+        if (!strcmp(p->metrics[i].name, "val_acc")) b->acc = p->metrics[i].value;
+        if (!strcmp(p->metrics[i].name, "val_acc_raw")) b->shown_raw = p->metrics[i].value;
+        if (!strcmp(p->metrics[i].name, "val_loss")) b->loss = p->metrics[i].value;
+    }
+    b->validations++;
+    b->wrong += b->acc != b->l.right / 20 || b->shown_raw != b->raw || fabs(b->loss - b->l.loss / 20) > 1e-5 || fabs(b->loss - b->raw_loss) < 1e-6;
+}
+
+static void weights_and_averages_are_validated(void)
+{
+    SOURCES(43, 20);
+    both b = {0};
+    runs_trace t = {.also = compare_both, .user = &b};
+    fv_own_metric m = {.name = "both", .user = &b, .begin = both_begin, .add = look_add, .value = look_value};
+    runs_clean("p_both");
+    runs_outcome r = runs_train(&(fv_train_options){DATA, SETTINGS("batch_size=8", "max_steps=9", "validate_every=3", "ema_decay=0.9"), .optimizer = "adamw",
+                                                    .learning_rate = 0.05, .run = "p_both", .metrics = &m, .n_metrics = 1}, NULL, &t);
+    CHECK_MSG(r.status == FV_OK, "%s", r.message);
+    CHECK_EQ(b.validations, 3);
+    CHECK_MSG(b.wrong == 0, "acc %g raw %g loss %g; of the passes %g %g %g %g", b.acc, b.shown_raw, b.loss, b.l.right / 20, b.raw, b.l.loss / 20, b.raw_loss);
+}
+
 /* ---- trap 5 ------------------------------------------------------------------------------------------------------------- */
 
 static fv_value *misnamed(fv_graph *g, fv_value *x, void *user)
@@ -259,6 +298,30 @@ static void trap_8_the_end_is_validated_and_saved(void)
     CHECK_EQ(r.p.best_step, 5);
     CHECK_EQ(system("rm -rf p_8_best && mkdir -p p_8_best/checkpoints && cp p_8/checkpoints/best.safetensors p_8_best/checkpoints/latest.safetensors"), 0);
     CHECK(runs_same("p_8", "p_8_best", "checkpoints/latest.safetensors"));         /* the last update is the best: its weights */
+}
+
+/* Cadences in epochs are exact, and of max_steps and epochs the one that comes first ends the run. 43 samples in batches of 8: 6 updates. */
+static void cadence_by_epochs(void)
+{
+    static const int64_t validated[] = {6, 12, 13}, saved[] = {3, 6, 9, 12, 13};
+    SOURCES(43, 20);
+    runs_trace t = {0};
+    fv_train_options o = {DATA, SETTINGS("batch_size=8", "validate_every=1 epoch", "save_every=0.5 epochs"), .epochs = 3, .max_steps = 13, .run = "p_cadence"};
+    runs_clean("p_cadence");
+    runs_outcome r = runs_train(&o, NULL, &t);
+    CHECK_MSG(r.status == FV_OK, "%s", r.message);
+    CHECK_EQ(t.steps, 13);
+    CHECK_EQ(t.validations, 3);
+    for (int i = 0; i < 3; i++) CHECK_EQ(t.validated[i], validated[i]);
+    CHECK_EQ(t.saves, 5);
+    for (int i = 0; i < 5; i++) CHECK_EQ(t.saved[i], saved[i]);
+    runs_clean("p_cadence");
+    t = (runs_trace){0};
+    o.epochs = 2;
+    o.max_steps = 100;
+    CHECK_EQ(runs_train(&o, NULL, &t).status, FV_OK);
+    CHECK_EQ(t.steps, 12);
+    CHECK_EQ(t.validations, 2);
 }
 
 /* ---- trap 9 ------------------------------------------------------------------------------------------------------------- */
@@ -577,8 +640,8 @@ static void trap_17_a_seed_is_a_run(void)
     CHECK(!runs_same("p_17a", "p_17c", "checkpoints/latest.safetensors"));
 }
 
-TEST_MAIN(CASE(trap_1_validation_is_of_validation_data), CASE(trap_3_nothing_is_deleted), CASE(trap_4_figures_are_of_all_samples), CASE(trap_5_decay_is_by_role),
-          CASE(trap_6_a_step_is_an_update), CASE(trap_7_accumulation_is_of_what_was_seen), CASE(trap_8_the_end_is_validated_and_saved), CASE(trap_9_best),
+TEST_MAIN(CASE(trap_1_validation_is_of_validation_data), CASE(trap_3_nothing_is_deleted), CASE(trap_4_figures_are_of_all_samples), CASE(weights_and_averages_are_validated), CASE(trap_5_decay_is_by_role),
+          CASE(trap_6_a_step_is_an_update), CASE(trap_7_accumulation_is_of_what_was_seen), CASE(trap_8_the_end_is_validated_and_saved), CASE(cadence_by_epochs), CASE(trap_9_best),
           CASE(trap_9_direction_of_a_loss), CASE(patience_is_kept), CASE(trap_11_resuming_restores_everything), CASE(trap_11_changed_keys_take_effect),
           CASE(trap_11_classes_are_checked), CASE(trap_13_the_peak_is_what_was_said), CASE(trap_15_the_logged_rate_is_the_one_used),
           CASE(trap_15_an_interrupt_saves), CASE(trap_17_a_seed_is_a_run))
