@@ -244,11 +244,12 @@ int cli_report(const cli *c, fv_status status)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].status == status) code = codes[i].code;
     if (status == FV_OK) return code;
-    fprintf(stderr, "fovea %s: %s\n", c->command->name, fv_error_message(c->ctx));
+    const char *said = fv_error_message(c->ctx), *message = *said ? said : fv_status_text(status);   /* the program's own allocations */
+    fprintf(stderr, "fovea %s: %s\n", c->command->name, message);
     if (getenv("FOVEA_TRACE")) fprintf(stderr, "%s\n", fv_error_text(c->ctx));
     if (c->json) {
         printf("{\"error\": ");
-        cli_json_text(stdout, fv_error_message(c->ctx));
+        cli_json_text(stdout, message);
         printf(", \"status\": ");
         cli_json_text(stdout, fv_status_text(status));
         printf(", \"exit_code\": %d}\n", code);

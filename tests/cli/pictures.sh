@@ -113,8 +113,8 @@ also odd_escape 'escape\x1b[2J' out
 expect odd_check 0 'escape\x1b[2J  ' data check odd
 expect odd_summary 0 "11,177,538 parameters" summary runs/odd input=3x32x32
 
-expect last 0 "3 steps of 6" train small.json --dry-run batch_size=6 epochs=1 max_steps=null
-expect drop_last 0 "2 steps of 6" train small.json --dry-run batch_size=6 epochs=1 max_steps=null data.drop_last=true
+expect last 0 "3 steps of 6" train small.json run=runs/short --dry-run batch_size=6 epochs=1 max_steps=null
+expect drop_last 0 "2 steps of 6" train small.json run=runs/short --dry-run batch_size=6 epochs=1 max_steps=null data.drop_last=true
 
 # ---- lists
 printf 'path,label,split\npets/cat/1.ppm,a,train\npets/cat/2.ppm,b,train\npets/cat/3.ppm,a,train\n"pets/龙 dragon/1.jpg",b,val\n' > list.csv

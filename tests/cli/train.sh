@@ -99,12 +99,12 @@ expect finished_run 0 "is finished" train runs/tiny
 expect by_epochs 0 "3/3" train tiny.json run=runs/by_epochs max_steps=null epochs=1
 also by_epochs_weights "weights in $work/runs/by_epochs/checkpoints/best.safetensors" err
 expect finished_epochs 0 "runs/by_epochs --continue epochs=2" train runs/by_epochs
-grep -qF "max_steps" err && { echo "finished_epochs: FAILED, it speaks of max_steps"; failed=1; }
+grep -qF "max_steps" err && fail finished_epochs "it speaks of max_steps"
 expect extended_epochs 0 "6/6" train runs/by_epochs --continue epochs=2
 expect epochs_first 0 "3/3" train tiny.json run=runs/epochs_first epochs=1 max_steps=100
 expect finished_both 0 "--continue epochs=2 max_steps=6" train runs/epochs_first
 expect run_root 0 "1/1" train tiny.json run_root=other_root max_steps=1 paint_images=0
-[ -s other_root/tiny/checkpoints/best.safetensors ] || { echo "run_root: FAILED, no other_root/tiny"; failed=1; }
+[ -s other_root/tiny/checkpoints/best.safetensors ] || fail run_root "no other_root/tiny"
 expect not_finite 1 "is not finite" train tiny.json run=runs/nan loss.class_weights=0,0,0,0,0,0,0,0,0,0
 also not_finite_says "Nothing was updated or saved" err
 expect different 2 "seed (0, now 9)" train tiny.json seed=9
@@ -212,16 +212,16 @@ ls runs/boards/events.* > /dev/null 2>&1 && fail tensorboard_dir "events in the 
 
 # ---- checkpoints elsewhere: found by the run's name, never written over by another run
 expect elsewhere 0 "weights in $work/ckpt/best.safetensors" train tiny.json run=runs/elsewhere checkpoint_dir=ckpt max_steps=2
-[ ! -e runs/elsewhere/checkpoints ] || { echo "elsewhere: FAILED, there are checkpoints in the run too"; failed=1; }
+[ ! -e runs/elsewhere/checkpoints ] || fail elsewhere "there are checkpoints in the run too"
 expect elsewhere_eval 0 "$work/ckpt/best.safetensors (step" eval runs/elsewhere
 expect elsewhere_latest 0 "latest.safetensors (step 2)" eval runs/elsewhere@latest
 expect elsewhere_resumes 0 "3/3" train runs/elsewhere --continue max_steps=3
 cksum ckpt/* > ckpt.before
 expect elsewhere_new 2 "holds the checkpoints of another run" train tiny.json run=runs/elsewhere checkpoint_dir=ckpt max_steps=3 --new
 expect elsewhere_overwrite 2 "holds the checkpoints of another run" train tiny.json run=runs/elsewhere checkpoint_dir=ckpt max_steps=3 --overwrite
-[ -s runs/elsewhere/config.json ] && [ ! -e runs/elsewhere-2 ] || { echo "elsewhere_new: FAILED, something was moved"; failed=1; }
+[ -s runs/elsewhere/config.json ] && [ ! -e runs/elsewhere-2 ] || fail elsewhere_new "something was moved"
 expect elsewhere_left 2 "move them to" train runs/elsewhere checkpoint_dir=moved_ckpt --continue max_steps=4
-cksum ckpt/* | cmp - ckpt.before || { echo "elsewhere: FAILED, the checkpoints have changed"; failed=1; }
+cksum ckpt/* | cmp - ckpt.before || fail elsewhere "the checkpoints have changed"
 mv ckpt moved_ckpt
 expect elsewhere_moved 0 "4/4" train runs/elsewhere checkpoint_dir=moved_ckpt --continue max_steps=4
 expect elsewhere_moved_eval 0 "$work/moved_ckpt/best.safetensors (step" eval runs/elsewhere
@@ -279,17 +279,13 @@ expect summary_setting 2 "is no setting of this command" summary resnet18 inptu=
 expect bench 0 '"median_ms"' bench resnet18 infer batch_size=1 input=3x32x32 steps=2 warmup=0 threads=1 --json
 expect bench_ops 0 "conv2d" bench resnet18 train batch_size=2 input=3x32x32 steps=2 warmup=0 threads=1 --ops
 expect bench_file 0 "images/s" bench runs/tiny/checkpoints/best.safetensors infer batch_size=1 input=3x32x32 steps=2 warmup=0 threads=1
-if [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ]; then
-    (ulimit -v 4000000 && "$FOVEA" bench resnet18 infer batch_size=20000 input=3x224x224 steps=1 warmup=0 threads=1) > out 2> err
-    got=$?
-    if [ $got = 4 ] && grep -q "out of memory" err; then echo "memory: ok"; else echo "memory: FAILED, exit code $got"; cat err; failed=1; fi
-fi
 expect bench_mode 2 "train or infer are needed" bench resnet18 both
 if [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ]; then             # they take address space without end
-    got=0
-    (ulimit -v 700000 && "$FOVEA" bench resnet18 train batch_size=512 input=3x64x64 steps=1 warmup=0 threads=1) > out 2> err || got=$?
-    if [ $got = 4 ]; then echo "out_of_memory: ok"; else echo "out_of_memory: FAILED, exit code $got"; cat err; failed=1; fi
-    also out_of_memory_says "out of memory" err
+    limited() { (ulimit -v 700000 && exec "$@"); }
+    run=limited
+    expect out_of_memory 4 "out of memory" bench resnet18 train batch_size=512 input=3x64x64 steps=1 warmup=0 threads=1
+    expect out_of_memory_batch 4 "out of memory" bench resnet18 infer batch_size=20000 input=3x224x224 steps=1 warmup=0 threads=1
+    run=
 fi
 expect bench_dtype 2 "f32 or bf16" bench resnet18 infer dtype=f8
 exit $failed
