@@ -326,6 +326,10 @@ def merge(out, earlier):
     out["cases"] += [c for k, c in good.items() if k not in measured]
     order = [key(c) for c in [*CASES, *LOADING]]
     out["cases"].sort(key=lambda c: order.index(key(c)))
+    for group in ("gflops", "gb_per_s"):             # a ceiling is the highest that was seen
+        for name, rate in earlier.get("ceilings", {}).get(group, {}).items():
+            here = out.setdefault("ceilings", earlier["ceilings"])[group]
+            here[name] = max(rate, here.get(name, 0))
     for word in ("example", "demo"):
         if word in earlier and "refused" in out.get(word, {"refused": ""}):
             out[word] = earlier[word]
