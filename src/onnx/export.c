@@ -1,35 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Composites that have no ONNX form of their own are expanded, then node after node is handed to its op's emitter. */
-#include "onnx/export.h"
+#include "onnx/fold.h"
 
 #include <stdio.h>
 
 /* ---- names ---- */
 
-const char *onnx_known_values(onnx_export *e, const char *wanted, const onnx_known *k)
-{
-    if (e->file.status != FV_OK) return "";
-    const int64_t n = fvi_type_numel(&k->type);
-    if (!fv_dtype_is_float(k->type.dtype)) return onnx_values(&e->file, wanted, FVI_ONNX_I64, k->type.rank, k->type.dim, k->i);
-    float *narrow = fvi_malloc((size_t)n * sizeof *narrow);
-    if (!narrow) {
-        onnx_fail(&e->file, FV_ERROR_NOMEM, "out of memory");
-        return "";
-    }
-    for (int64_t i = 0; i < n; i++) narrow[i] = (float)k->f[i];
-    const char *name = onnx_values(&e->file, wanted, FVI_ONNX_F32, k->type.rank, k->type.dim, narrow);
-    fvi_free(narrow);
-    return name;
-}
-
-/* What an expression over parameters is called: as the first of them, W of W + (alpha / r) B A. */
-const char *onnx_about(const fv_value *v)
-{
-    while (!v->node->var && v->node->n_in) v = v->node->in[0];
-    return v->node->var ? v->node->var->name : "constant";
-}
-
-const char *onnx_name(onnx_export *e, fv_value *v)
+static const char *name_of(onnx_export *e, fv_value *v)
 {
     onnx_value_state *s = &e->values[v->id];
     if (s->name || e->file.status != FV_OK) return s->name ? s->name : "";
@@ -75,7 +52,7 @@ static const char *batch_size(fvi_onnx *o)
         for (int64_t d = 0; d < v->type.rank && !e->batch; d++) {
             if (!fvi_dim_symbolic(v->type.dim[d])) continue;
             const int64_t k = -v->type.dim[d], end = d + 1;
-            const char *whole = fvi_onnx_1(o, "Shape", onnx_name(e, v));
+            const char *whole = fvi_onnx_1(o, "Shape", name_of(e, v));
             const char *n = o->add(o, &(fvi_onnx_op){.type = "Slice", .in = {whole, ints(o, 1, &d), ints(o, 1, &end)}});
             e->batch = k == 1 ? n : fvi_onnx_2(o, "Div", n, ints(o, 1, &k));
         }
@@ -141,7 +118,7 @@ static void emit(onnx_export *e, fvi_node *n)
         m.o.n_in = 3;
     }
     for (int k = 0; k < n->n_in; k++)
-        if (!folded || !k) in[k] = onnx_name(e, n->in[k]);
+        if (!folded || !k) in[k] = name_of(e, n->in[k]);
     for (int k = 0; k < n->n_out; k++) {
         fv_value *v = k ? &n->out[k] : out;
         onnx_value_state *s = &e->values[v->id];
@@ -208,7 +185,7 @@ static fv_status walk(onnx_export *e, const char **results)
         else if (!n->dead && !constant && !fvi_node_is(n, "input")) emit(e, n);
     }
     for (int i = 0; i < e->g->results.count && e->file.status == FV_OK; i++) {
-        const char *name = onnx_name(e, e->g->results.items[i].value);
+        const char *name = name_of(e, e->g->results.items[i].value);
         if (strcmp(name, results[i])) onnx_node(&e->file, "", &(fvi_onnx_op){.type = "Identity", .in = {name}, .out = {results[i]}});
     }
     return e->file.status;

@@ -2,7 +2,7 @@
 /* What needs no input: values that depend on variables alone (merged adapters, masks) are computed with the ops' own
  * references in double, and batch norm goes into the convolution before it: w' = w s, b' = shift + (b - mean) s,
  * s = scale / sqrt(var + eps). */
-#include "onnx/export.h"
+#include "onnx/fold.h"
 #include "ir/kernel.h"
 
 #include "ops/batch_norm.h"
@@ -87,6 +87,29 @@ const onnx_known *onnx_known_of(onnx_export *e, fv_value *v)
     }
     n->op->ref(&(fvi_ref){n, n->attr, n->n_in, n->n_out, in, out, &x});
     return e->values[v->id].known;
+}
+
+const char *onnx_known_values(onnx_export *e, const char *wanted, const onnx_known *k)
+{
+    if (e->file.status != FV_OK) return "";
+    const int64_t n = fvi_type_numel(&k->type);
+    if (!fv_dtype_is_float(k->type.dtype)) return onnx_values(&e->file, wanted, FVI_ONNX_I64, k->type.rank, k->type.dim, k->i);
+    float *narrow = fvi_malloc((size_t)n * sizeof *narrow);
+    if (!narrow) {
+        onnx_fail(&e->file, FV_ERROR_NOMEM, "out of memory");
+        return "";
+    }
+    for (int64_t i = 0; i < n; i++) narrow[i] = (float)k->f[i];
+    const char *name = onnx_values(&e->file, wanted, FVI_ONNX_F32, k->type.rank, k->type.dim, narrow);
+    fvi_free(narrow);
+    return name;
+}
+
+/* What an expression over parameters is called: as the first of them, W of W + (alpha / r) B A. */
+const char *onnx_about(const fv_value *v)
+{
+    while (!v->node->var && v->node->n_in) v = v->node->in[0];
+    return v->node->var ? v->node->var->name : "constant";
 }
 
 /* ---- batch norm ---- */

@@ -11,25 +11,6 @@
 
 /* ---- looking things up ------------------------------------------------------------------------------------------------ */
 
-double fvi_page_number(const fvi_json *object, const char *key)
-{
-    const fvi_json *v = fvi_json_get(object, key);
-    return v && v->kind == FVI_JSON_NUMBER ? v->number : (double)NAN;
-}
-
-const char *fvi_page_string(const fvi_json *object, const char *key)
-{
-    const fvi_json *v = fvi_json_get(object, key);
-    return v && v->kind == FVI_JSON_STRING ? v->string : NULL;
-}
-
-double fvi_page_metric(const fvi_run_data *r, const char *name)
-{
-    for (int i = 0; r->have_record && i < r->record.n_metrics; i++)
-        if (!strcmp(r->record.metrics[i].name, name)) return r->record.metrics[i].value;
-    return (double)NAN;
-}
-
 /* The last value of a column that is not empty. */
 static double last_of(const fvi_run_data *r, const char *column)
 {
@@ -37,24 +18,6 @@ static double last_of(const fvi_run_data *r, const char *column)
     for (int64_t i = r->n_rows - 1; c >= 0 && i >= 0; i--)
         if (isfinite(r->cells[i * r->n_columns + c])) return r->cells[i * r->n_columns + c];
     return (double)NAN;
-}
-
-static bool same_names(const fvi_run_data *runs, int n, int k)
-{
-    for (int i = 0; i < n; i++)
-        if (i != k && !strcmp(runs[i].name, runs[k].name)) return true;
-    return false;
-}
-
-static const char *label_of(const fvi_run_data *runs, int n, int k)
-{
-    return same_names(runs, n, k) ? runs[k].path : runs[k].name;
-}
-
-void fvi_page_run_name(fvi_text *t, const fvi_run_data *runs, int n, int k)
-{
-    if (n > 1) fvi_text_add(t, "<i class=\"dot b%d\"></i>", k % FVI_PLOT_COLORS);
-    fvi_html_name(t, label_of(runs, n, k));
 }
 
 /* ---- head ------------------------------------------------------------------------------------------------------------- */
@@ -106,16 +69,16 @@ static void add_seconds(fvi_text *t, double s)
 
 static void add_tiles(fvi_text *t, const fvi_run_data *r)
 {
-    double peak = fvi_page_number(r->summary, "peak_bytes"), seconds = fvi_page_number(r->summary, "seconds");
+    double peak = fvi_run_data_number(r->summary, "peak_bytes"), seconds = fvi_run_data_number(r->summary, "seconds");
     fvi_text_add(t, "<div class=\"tiles\">\n");
-    tile_share(t, r->have_record ? fvi_page_metric(r, "acc") : last_of(r, "val_acc"), "validation accuracy");
-    tile_share(t, r->have_record ? fvi_page_metric(r, "f1") : last_of(r, "val_f1"), "F1, mean of classes");
-    tile_number(t, r->have_record ? fvi_page_metric(r, "loss") : last_of(r, "val_loss"), false, "validation loss");
+    tile_share(t, r->have_record ? fvi_run_data_metric(r, "acc") : last_of(r, "val_acc"), "validation accuracy");
+    tile_share(t, r->have_record ? fvi_run_data_metric(r, "f1") : last_of(r, "val_f1"), "F1, mean of classes");
+    tile_number(t, r->have_record ? fvi_run_data_metric(r, "loss") : last_of(r, "val_loss"), false, "validation loss");
     if (r->have_record) tile_number(t, (double)r->record.step, true, "update of these weights, the best");
     tile_number(t, last_of(r, "step"), true, "updates");
     tile_number(t, last_of(r, "loss"), false, "last training loss");
-    tile_number(t, fvi_page_number(r->summary, "parameters"), true, "parameters");
-    tile_number(t, fvi_page_number(r->summary, "images_per_second"), true, "images a second");
+    tile_number(t, fvi_run_data_number(r->summary, "parameters"), true, "parameters");
+    tile_number(t, fvi_run_data_number(r->summary, "images_per_second"), true, "images a second");
     if (isfinite(seconds)) {
         tile_begin(t);
         add_seconds(t, seconds);
@@ -135,18 +98,18 @@ static void add_comparison(fvi_text *t, const fvi_run_data *runs, int n)
                     "<th>val. loss</th><th>best at</th><th>updates</th><th>parameters</th><th>images/s</th><th>time</th></tr></thead><tbody>\n");
     for (int k = 0; k < n; k++) {
         const fvi_run_data *r = &runs[k];
-        const double whole[] = {r->have_record ? (double)r->record.step : (double)NAN, last_of(r, "step"), fvi_page_number(r->summary, "parameters"),
-                                fvi_page_number(r->summary, "images_per_second")};
+        const double whole[] = {r->have_record ? (double)r->record.step : (double)NAN, last_of(r, "step"), fvi_run_data_number(r->summary, "parameters"),
+                                fvi_run_data_number(r->summary, "images_per_second")};
         fvi_text_add(t, "<tr><td>");
         fvi_page_run_name(t, runs, n, k);
         fvi_text_add(t, "</td><td class=\"text\">");
-        fvi_html_text(t, fvi_page_string(r->config, "model"));
+        fvi_html_text(t, fvi_run_data_string(r->config, "model"));
         fvi_text_add(t, "</td><td>");
-        fvi_html_share(t, r->have_record ? fvi_page_metric(r, "acc") : last_of(r, "val_acc"));
+        fvi_html_share(t, r->have_record ? fvi_run_data_metric(r, "acc") : last_of(r, "val_acc"));
         fvi_text_add(t, "</td><td>");
-        fvi_html_share(t, r->have_record ? fvi_page_metric(r, "f1") : last_of(r, "val_f1"));
+        fvi_html_share(t, r->have_record ? fvi_run_data_metric(r, "f1") : last_of(r, "val_f1"));
         fvi_text_add(t, "</td><td>");
-        fvi_html_number(t, r->have_record ? fvi_page_metric(r, "loss") : last_of(r, "val_loss"));
+        fvi_html_number(t, r->have_record ? fvi_run_data_metric(r, "loss") : last_of(r, "val_loss"));
         fvi_text_add(t, "</td>");
         for (int i = 0; i < FVI_COUNT(whole); i++) {
             fvi_text_add(t, "<td>");
@@ -155,7 +118,7 @@ static void add_comparison(fvi_text *t, const fvi_run_data *runs, int n)
             fvi_text_add(t, "</td>");
         }
         fvi_text_add(t, "<td>");
-        add_seconds(t, fvi_page_number(r->summary, "seconds"));
+        add_seconds(t, fvi_run_data_number(r->summary, "seconds"));
         fvi_text_add(t, "</td></tr>\n");
     }
     fvi_text_add(t, "</tbody></table></div>\n");
@@ -188,7 +151,7 @@ void fvi_page_head(fvi_text *t, const fvi_run_data *runs, int n)
     fvi_text_add(t, "</h1>\n");
     if (n == 1) {
         fvi_text_add(t, "<p class=\"sub\">");
-        fvi_html_text(t, fvi_page_string(runs->config, "model"));
+        fvi_html_text(t, fvi_run_data_string(runs->config, "model"));
         fvi_text_add(t, " · ");
         fvi_html_name(t, runs->path);
         fvi_text_add(t, "</p>\n");
@@ -232,7 +195,7 @@ static void one_run_curves(fvi_text *t, const fvi_run_data *r)
 static void overlaid(fvi_text *t, const fvi_run_data *runs, int n, fvi_curve *curves, const char *title, const char *column, bool share)
 {
     for (int k = 0; k < n; k++)
-        curves[k] = curve_of(&runs[k], column, label_of(runs, n, k), k % FVI_PLOT_COLORS, k / FVI_PLOT_COLORS % 2 == 1);
+        curves[k] = curve_of(&runs[k], column, fvi_run_data_label(runs, n, k), k % FVI_PLOT_COLORS, k / FVI_PLOT_COLORS % 2 == 1);
     fvi_plot_add(t, &(fvi_plot){title, share, curves, n, (double)NAN});
 }
 

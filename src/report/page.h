@@ -17,10 +17,6 @@ void fvi_page_config(fvi_text *t, const fvi_run_data *r);
 void fvi_page_differences(fvi_text *t, const fvi_run_data *runs, int n);
 /* "● name" in the colour of run k. */
 void fvi_page_run_name(fvi_text *t, const fvi_run_data *runs, int n, int k);
-/* A figure of the recorded evaluation by name; NaN: there is none. */
-double fvi_page_metric(const fvi_run_data *r, const char *name);
-double fvi_page_number(const fvi_json *object, const char *key);         /* NaN: absent */
-const char *fvi_page_string(const fvi_json *object, const char *key);    /* NULL: absent */
 /* Calls `leaf` for each value of nested objects, with its dotted name. false: memory is exhausted. */
 typedef void fvi_page_leaf(void *user, const char *name, const fvi_json *value);
 bool fvi_page_walk(const fvi_json *object, const char *prefix, fvi_page_leaf *leaf, void *user);

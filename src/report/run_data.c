@@ -170,3 +170,34 @@ int fvi_run_data_column(const fvi_run_data *r, const char *name)
         if (!strcmp(r->columns[i], name)) return i;
     return -1;
 }
+
+double fvi_run_data_number(const fvi_json *object, const char *key)
+{
+    const fvi_json *v = fvi_json_get(object, key);
+    return v && v->kind == FVI_JSON_NUMBER ? v->number : (double)NAN;
+}
+
+const char *fvi_run_data_string(const fvi_json *object, const char *key)
+{
+    const fvi_json *v = fvi_json_get(object, key);
+    return v && v->kind == FVI_JSON_STRING ? v->string : NULL;
+}
+
+double fvi_run_data_metric(const fvi_run_data *r, const char *name)
+{
+    for (int i = 0; r->have_record && i < r->record.n_metrics; i++)
+        if (!strcmp(r->record.metrics[i].name, name)) return r->record.metrics[i].value;
+    return (double)NAN;
+}
+
+static bool same_names(const fvi_run_data *runs, int n, int k)
+{
+    for (int i = 0; i < n; i++)
+        if (i != k && !strcmp(runs[i].name, runs[k].name)) return true;
+    return false;
+}
+
+const char *fvi_run_data_label(const fvi_run_data *runs, int n, int k)
+{
+    return same_names(runs, n, k) ? runs[k].path : runs[k].name;
+}

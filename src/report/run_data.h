@@ -26,5 +26,11 @@ FV_CHECKED fv_status fvi_run_data_read(fv_context *ctx, const char *path, fvi_ru
 FV_CHECKED fv_status fvi_run_data_metrics(fv_context *ctx, fvi_run_data *r, char *text);
 void fvi_run_data_free(fvi_run_data *r);                 /* a zeroed struct is allowed */
 int fvi_run_data_column(const fvi_run_data *r, const char *name);    /* -1: there is none */
+/* The name of run k, or its path where another has the same name. */
+const char *fvi_run_data_label(const fvi_run_data *runs, int n, int k);
+/* A figure of the recorded evaluation by name; NaN: there is none. */
+double fvi_run_data_metric(const fvi_run_data *r, const char *name);
+double fvi_run_data_number(const fvi_json *object, const char *key);     /* NaN: absent */
+const char *fvi_run_data_string(const fvi_json *object, const char *key); /* NULL: absent */
 
 #endif

@@ -10,6 +10,12 @@
 
 enum { TABLE_CLASSES = 20, PAIRS = 12 };                 /* more classes are drawn as a picture; confusions listed */
 
+void fvi_page_run_name(fvi_text *t, const fvi_run_data *runs, int n, int k)
+{
+    if (n > 1) fvi_text_add(t, "<i class=\"dot b%d\"></i>", k % FVI_PLOT_COLORS);
+    fvi_html_name(t, fvi_run_data_label(runs, n, k));
+}
+
 /* ---- counts ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct class_row { int64_t k, hits, support, predicted; double precision, recall, f1; } class_row;
@@ -162,7 +168,7 @@ static void add_average(fvi_text *t, const fvi_run_data *r, const char *label, c
     for (int i = 0; i < 3; i++) {
         char name[40];
         snprintf(name, sizeof name, "%s%s", scores[i], suffix);
-        add_score(t, fvi_page_metric(r, name));
+        add_score(t, fvi_run_data_metric(r, name));
     }
     fvi_text_add(t, "</tr>\n");
 }
@@ -297,29 +303,29 @@ static void fact_bytes(fvi_text *t, const char *label, double value)
 void fvi_page_environment(fvi_text *t, const fvi_run_data *r)
 {
     const fvi_json *s = r->summary, *env = r->environment, *data = fvi_json_get(r->config, "data");
-    double wait = fvi_page_number(s, "data_wait");
+    double wait = fvi_run_data_number(s, "data_wait");
     fvi_text_add(t, "<h2>Data and environment</h2>\n<table class=\"facts\"><tbody>\n");
-    fact_text(t, "data", fvi_page_string(data, "root"));
-    fact_integer(t, "pictures for training", fvi_page_number(s, "train_samples"));
-    fact_integer(t, "pictures for validation", fvi_page_number(s, "val_samples"));
+    fact_text(t, "data", fvi_run_data_string(data, "root"));
+    fact_integer(t, "pictures for training", fvi_run_data_number(s, "train_samples"));
+    fact_integer(t, "pictures for validation", fvi_run_data_number(s, "val_samples"));
     if (r->have_record) fact_integer(t, "classes", (double)r->record.classes);
-    fact_text(t, "model", fvi_page_string(r->config, "model"));
-    fact_integer(t, "parameters", fvi_page_number(s, "parameters"));
-    fact_integer(t, "trained parameters", fvi_page_number(s, "trainable"));
-    fact_bytes(t, "memory foretold", fvi_page_number(s, "foretold_bytes"));
-    fact_bytes(t, "memory used at most", fvi_page_number(s, "peak_bytes"));
-    fact_integer(t, "images a second", fvi_page_number(s, "images_per_second"));
+    fact_text(t, "model", fvi_run_data_string(r->config, "model"));
+    fact_integer(t, "parameters", fvi_run_data_number(s, "parameters"));
+    fact_integer(t, "trained parameters", fvi_run_data_number(s, "trainable"));
+    fact_bytes(t, "memory foretold", fvi_run_data_number(s, "foretold_bytes"));
+    fact_bytes(t, "memory used at most", fvi_run_data_number(s, "peak_bytes"));
+    fact_integer(t, "images a second", fvi_run_data_number(s, "images_per_second"));
     if (isfinite(wait)) {
         fact_begin(t, "time spent waiting for data");
         fvi_html_share(t, wait);
         fvi_text_add(t, "</td></tr>\n");
     }
-    fact_text(t, "fovea", fvi_page_string(env, "fovea"));
-    fact_text(t, "processor", fvi_page_string(env, "cpu"));
-    fact_text(t, "instruction set", fvi_page_string(env, "isa"));
-    fact_integer(t, "cores", fvi_page_number(env, "cores"));
-    fact_integer(t, "compute threads", fvi_page_number(env, "threads"));
-    fact_text(t, "oneDNN", fvi_page_string(env, "onednn"));
+    fact_text(t, "fovea", fvi_run_data_string(env, "fovea"));
+    fact_text(t, "processor", fvi_run_data_string(env, "cpu"));
+    fact_text(t, "instruction set", fvi_run_data_string(env, "isa"));
+    fact_integer(t, "cores", fvi_run_data_number(env, "cores"));
+    fact_integer(t, "compute threads", fvi_run_data_number(env, "threads"));
+    fact_text(t, "oneDNN", fvi_run_data_string(env, "onednn"));
     fact_text(t, "run folder", r->path);
     fvi_text_add(t, "</tbody></table>\n");
     if (r->commands) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration: layers in order, checks between keys, and the resolved form. */
 #include "train/config.h"
-#include "metrics/metrics.h"
 #include "base/file.h"
+#include "data/augment.h"
+#include "data/open.h"
+#include "metrics/metrics.h"
 #include "models/model.h"
 
 #include <stdio.h>
@@ -304,6 +306,23 @@ fv_status fvi_config_check_model(const fv_config *c)
             return status;
         }
     }
+    return FV_OK;
+}
+
+fv_status fvi_config_check_data(fv_config *c)
+{
+    fvi_values *v = &c->v;
+    const char *found = v->data_format == FVI_FORMAT_AUTO && v->data_root ? fvi_data_detect(v->data_root) : NULL;
+    for (int i = 0; found && fvi_data_formats[i]; i++)
+        if (!strcmp(found, fvi_data_formats[i])) v->data_format = i;
+    bool files = v->data_format == FVI_FORMAT_FOLDER || v->data_format == FVI_FORMAT_CSV;
+    if (v->resize == FVI_AUTO_RESIZE && v->data_format != FVI_FORMAT_AUTO) v->resize = files ? FVI_FIRST_RESIZE + FVI_RESIZE_CROP : FVI_FIRST_RESIZE + FVI_RESIZE_NONE;
+    if (!fvi_config_given(c, "image_size") && (files || v->data_format == FVI_FORMAT_MNIST)) v->image_size = files ? 224 : 28;
+    if (v->rrc_scale[0] > v->rrc_scale[1] || v->rrc_ratio[0] > v->rrc_ratio[1])
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "augment.random_resized_crop: scale and ratio are lists of a smallest and a largest value");
+    if (v->split_val + v->split_test >= 1) return fvi_fail(c->ctx, FV_ERROR_CONFIG, "data.split: val %g and test %g leave nothing to train on", v->split_val, v->split_test);
+    if (v->folds == 1 || (v->folds && v->fold >= v->folds))
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "data.split: fold %lld of %lld folds; folds are 2 or more, and fold counts from 0", (long long)v->fold, (long long)v->folds);
     return FV_OK;
 }
 

@@ -73,6 +73,9 @@ FV_CHECKED fv_status fvi_config_apply_json(fv_config *c, const fvi_json *root, c
 FV_CHECKED fv_status fvi_config_apply_text(fv_config *c, const char *key, const char *text);
 /* Checks between keys, after all layers; settles what follows from the data that are there (format, image_size). */
 FV_CHECKED fv_status fvi_config_check(fv_config *c);
+enum { FVI_FORMAT_AUTO, FVI_FORMAT_FOLDER, FVI_FORMAT_CSV, FVI_FORMAT_CIFAR10, FVI_FORMAT_CIFAR100, FVI_FORMAT_MNIST };   /* data_format */
+enum { FVI_AUTO_RESIZE, FVI_FIRST_RESIZE };              /* resize: or FVI_FIRST_RESIZE + a fvi_resize_mode */
+extern const char *const fvi_data_formats[];             /* names of the former, NULL at the end */
 FV_CHECKED fv_status fvi_config_check_data(fv_config *c);
 /* fv_config_create without looking at the model: callers with a model of their own. */
 FV_CHECKED fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out);

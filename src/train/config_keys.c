@@ -6,7 +6,7 @@
 static const char *const tasks[] = {"classify", NULL};
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
 static const char *const amp_dtypes[] = {"auto", "bf16", "fp16", NULL};
-static const char *const formats[] = {"auto", "folder", "csv", "cifar10", "cifar100", "mnist", NULL};
+const char *const fvi_data_formats[] = {"auto", "folder", "csv", "cifar10", "cifar100", "mnist", NULL};
 static const char *const bad_policies[] = {"fail", "skip", NULL};
 static const char *const split_ways[] = {"stratified", "random", NULL};
 static const char *const cifar_labels[] = {"fine", "coarse", NULL};
@@ -36,7 +36,7 @@ const fvi_attr_def fvi_config_table[] = {
     ENUM("task", task, tasks, .help = "what is learned"),
     TEXT("model", model, .help = "name of a model; `fovea help summary` lists them", .fallback_text = "resnet18", .aliases = "arch"),
     TEXT("data.root", data_root, .help = "folder of the data, or a CSV list"),
-    ENUM("data.format", data_format, formats, .help = "auto: by what is in the folder"),
+    ENUM("data.format", data_format, fvi_data_formats, .help = "auto: by what is in the folder"),
     TEXT("data.train", data_sets[0], .help = "folder or CSV of the training set; null: train, where there"),
     TEXT("data.val", data_sets[1], .help = "the same of the validation set; null: val, valid or validation, else split off"),
     TEXT("data.test", data_sets[2], .help = "the same of the test set; null: test, where there"),

@@ -6,35 +6,14 @@
 #include "data/open.h"
 #include "train/trainer.h"
 
-enum { FORMAT_AUTO, FORMAT_FOLDER, FORMAT_CSV, FORMAT_CIFAR10, FORMAT_CIFAR100, FORMAT_MNIST };
-enum { RESIZE_AUTO, RESIZE_NONE, RESIZE_CROP };
-static const char *const formats[] = {"auto", "folder", "csv", "cifar10", "cifar100", "mnist"};
-
 /* ---- the configuration ---------------------------------------------------------------------------------------------------- */
-
-fv_status fvi_config_check_data(fv_config *c)
-{
-    fvi_values *v = &c->v;
-    const char *found = v->data_format == FORMAT_AUTO && v->data_root ? fvi_data_detect(v->data_root) : NULL;
-    for (int i = 0; found && i < FVI_COUNT(formats); i++)
-        if (!strcmp(found, formats[i])) v->data_format = i;
-    bool files = v->data_format == FORMAT_FOLDER || v->data_format == FORMAT_CSV;
-    if (v->resize == RESIZE_AUTO && v->data_format != FORMAT_AUTO) v->resize = files ? RESIZE_CROP : RESIZE_NONE;
-    if (!fvi_config_given(c, "image_size") && (files || v->data_format == FORMAT_MNIST)) v->image_size = files ? 224 : 28;
-    if (v->rrc_scale[0] > v->rrc_scale[1] || v->rrc_ratio[0] > v->rrc_ratio[1])
-        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "augment.random_resized_crop: scale and ratio are lists of a smallest and a largest value");
-    if (v->split_val + v->split_test >= 1) return fvi_fail(c->ctx, FV_ERROR_CONFIG, "data.split: val %g and test %g leave nothing to train on", v->split_val, v->split_test);
-    if (v->folds == 1 || (v->folds && v->fold >= v->folds))
-        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "data.split: fold %lld of %lld folds; folds are 2 or more, and fold counts from 0", (long long)v->fold, (long long)v->folds);
-    return FV_OK;
-}
 
 static fv_data_options options_of(const fv_config *c, const fv_data_options *wish)
 {
     const fvi_values *v = &c->v;
     fv_data_options o = *wish;
     o.root = v->data_root;
-    o.format = formats[v->data_format];
+    o.format = fvi_data_formats[v->data_format];
     for (int i = 0; i < FV_SPLITS; i++) o.sets[i] = v->data_sets[i];
     o.images = v->data_images;
     o.val = v->split_val;
@@ -119,7 +98,7 @@ fvi_augment fvi_augment_of(const fv_config *c)
                      .random_resized_crop = v->rrc, .scale = {v->rrc_scale[0], v->rrc_scale[1]}, .ratio = {v->rrc_ratio[0], v->rrc_ratio[1]},
                      .pad_crop = (int)v->pad_crop, .horizontal_flip = v->horizontal_flip, .vertical_flip = v->vertical_flip, .color_jitter = v->jitter,
                      .brightness = v->jitter_strength[0], .contrast = v->jitter_strength[1], .saturation = v->jitter_strength[2], .hue = v->jitter_strength[3]};
-    a.resize = v->resize == RESIZE_AUTO ? FVI_RESIZE_NONE : (fvi_resize_mode)(v->resize - RESIZE_NONE);
+    a.resize = v->resize == FVI_AUTO_RESIZE ? FVI_RESIZE_NONE : (fvi_resize_mode)(v->resize - FVI_FIRST_RESIZE);
     for (int i = 0; i < 3; i++) {
         a.mean[i] = (float)v->mean[i];
         a.std[i] = (float)v->std[i];

@@ -212,15 +212,6 @@ static void set_metrics(fv_trainer *t, double raw)
     fvi_trainer_show_metrics(t);
 }
 
-void fvi_trainer_show_metrics(fv_trainer *t)
-{
-    t->progress.n_metrics = 0;
-    for (int i = 0; i < FVI_METRICS; i++)
-        if (!isnan(t->position.metrics[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){fvi_metric_columns[i], t->position.metrics[i]};
-    for (int i = 0; i < t->n_own; i++)
-        if (!isnan(t->position.own[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){t->run.own_columns[i], t->position.own[i]};
-}
-
 static fv_status add_row(fv_trainer *t, bool validated)
 {
     fvi_metrics_row m = {.step = t->position.step, .epoch = (double)t->position.epoch + (double)t->position.index / (double)t->plan.batches_per_epoch,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run folders. */
 #include "train/run.h"
+#include "train/segments.h"
 #include "base/file.h"
 #include "base/thread.h"
 
@@ -328,12 +329,21 @@ static fv_status note_segment(fvi_run *r, const fv_config *c, int64_t step)
     return status;
 }
 
+static fv_status write_segments(fvi_run *r, const fv_config *c, int64_t step)
+{
+    char *path = fvi_path_join(r->path, "segments.json"), *text = NULL;
+    fv_status status = path ? fvi_segments_text(path, r->exists ? r->before : NULL, c, step, &text) : fvi_nomem(r->ctx);
+    if (status == FV_OK) status = fvi_run_write(r, "segments.json", text);
+    fvi_free(path);
+    return status;
+}
+
 /* Last, since config.json is what makes the folder a run, and the changes of a segment its own. */
 static fv_status write_config(fvi_run *r, const fv_config *c, int64_t step)
 {
     FVI_TRY(r->ctx, note_segment(r, c, step));
     if (r->exists && !r->changed) return FV_OK;
-    FVI_TRY(r->ctx, fvi_run_add_segment(r, c, step));
+    FVI_TRY(r->ctx, write_segments(r, c, step));
     FVI_TRY(r->ctx, fvi_run_write(r, "config.json", fv_config_text(c, false)));
     return FV_OK;
 }

@@ -32,8 +32,6 @@ FV_CHECKED fv_status fvi_run_open(fv_context *ctx, const fv_config *c, const cha
 bool fvi_run_changed(const fvi_run *r, const fv_config *now, const char *key);
 /* The folder of a run that is repeated with several seeds: configuration, command line, segments. */
 FV_CHECKED fv_status fvi_run_begin_group(fvi_run *r, const fv_config *c);
-/* segments.json: a run began at step 0, or goes on at `step` with changed keys. */
-FV_CHECKED fv_status fvi_run_add_segment(fvi_run *r, const fv_config *c, int64_t step);
 /* Creates the folder and its files. `classes`: class names. `step`: where it goes on. */
 FV_CHECKED fv_status fvi_run_begin(fvi_run *r, const fv_config *c, const fv_source *data, int64_t step);
 /* A small file of the folder, complete or as it was. `text` is owned by the call; NULL: out of memory. */

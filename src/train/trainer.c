@@ -314,6 +314,15 @@ static fv_status take_own_metrics(fv_trainer *t, const fv_train_options *o)
     return FV_OK;
 }
 
+void fvi_trainer_show_metrics(fv_trainer *t)
+{
+    t->progress.n_metrics = 0;
+    for (int i = 0; i < FVI_METRICS; i++)
+        if (!isnan(t->position.metrics[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){fvi_metric_columns[i], t->position.metrics[i]};
+    for (int i = 0; i < t->n_own; i++)
+        if (!isnan(t->position.own[i])) t->metrics[t->progress.n_metrics++] = (fv_metric){t->run.own_columns[i], t->position.own[i]};
+}
+
 static fv_status create(fv_trainer *t, const fv_train_options *o, const char *folder)
 {
     if (!t->config) FVI_TRY(t->ctx, fvi_trainer_config(t->ctx, t->model, o, &t->config));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The walk over the graph: which tensor of the file each value is. */
-#ifndef FVI_ONNX_EXPORT_H
-#define FVI_ONNX_EXPORT_H
+/* Which tensor of the file each value is, and which are constants: computed here, convolution and batch norm made one. */
+#ifndef FVI_ONNX_FOLD_H
+#define FVI_ONNX_FOLD_H
 
 #include "onnx/file.h"
 
@@ -24,17 +24,12 @@ typedef struct onnx_export {
     const char *batch;                   /* name of the batch size as (1) i64, once it is computed */
 } onnx_export;
 
-/* ---- fold.c ---- */
 void onnx_mark_constants(onnx_export *e);
 /* The values of a constant; NULL after an error. */
 const onnx_known *onnx_known_of(onnx_export *e, fv_value *v);
 /* Takes the batch norm behind a convolution into its weights: weight and bias become initializers of the names given back,
  * and `*last` the value that is computed now. false: nothing of the kind. */
 bool onnx_fold(onnx_export *e, fvi_node *conv, const char **weight, const char **bias, fv_value **last);
-
-/* ---- export.c ---- */
-/* The tensor of a value, made an initializer if it is a constant that has none yet. */
-const char *onnx_name(onnx_export *e, fv_value *v);
 /* What a value over variables is called: as the first variable in it. */
 const char *onnx_about(const fv_value *v);
 /* An initializer from known values. */
