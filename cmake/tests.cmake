@@ -19,7 +19,7 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/test_work)
 
 function(fovea_test name label)
     add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/test_work)
-    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 1200 SKIP_RETURN_CODE 77
         ENVIRONMENT "${test_environment}")
 endfunction()
 
@@ -83,3 +83,6 @@ foreach(path ${found})
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
     add_dependencies(bench_programs ${name})
 endforeach()
+
+# The longest is started first: nothing waits for it at the end.
+set_tests_properties(test_parity PROPERTIES COST 1000)
