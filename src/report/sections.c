@@ -351,17 +351,16 @@ bool fvi_page_walk(const fvi_json *object, const char *prefix, fvi_page_leaf *le
     return ok;
 }
 
-/* The value at a dotted name: names with dots in them do not occur among the keys. */
+/* The value at a dotted name; keys themselves may have dots ("data": {"split.val": 0.2}). */
 static const fvi_json *find(const fvi_json *object, const char *name)
 {
-    for (;;) {
-        size_t length = strcspn(name, ".");
-        const fvi_json *v = object && object->kind == FVI_JSON_OBJECT ? object->child : NULL;
-        while (v && (strncmp(v->key, name, length) || v->key[length])) v = v->next;
-        if (!v || !name[length]) return v;
-        object = v;
-        name += length + 1;
+    for (const fvi_json *v = object && object->kind == FVI_JSON_OBJECT ? object->child : NULL; v; v = v->next) {
+        const size_t length = strlen(v->key);
+        if (strncmp(v->key, name, length)) continue;
+        const fvi_json *found = !name[length] ? v : name[length] == '.' ? find(v, name + length + 1) : NULL;
+        if (found) return found;
     }
+    return NULL;
 }
 
 static void add_value(fvi_text *t, const fvi_json *v)

@@ -31,9 +31,10 @@ static void new_run(const char *run, const char *model)
         snprintf(text, sizeof text, "%s/%s", run, names[i]);
         unlink(text);
     }
-    snprintf(text, sizeof text, "{\"model\": \"%s\", \"data\": {\"root\": \"/pictures\"}, \"batch_size\": 32, \"model_args\": {}}", model);
+    snprintf(text, sizeof text, "{\"model\": \"%s\", \"data\": {\"root\": \"/pictures\", \"split.val\": 0.%zu}, \"batch_size\": 32, \"model_args\": {}}", model,
+             strlen(model));
     write_file(run, "config.json", text);
-    write_file(run, "origins.json", "{\"model\": \"command line\", \"data\": {\"root\": \"a.json:2\"}, \"batch_size\": \"default\"}");
+    write_file(run, "origins.json", "{\"model\": \"command line\", \"data\": {\"root\": \"a.json:2\", \"split.val\": \"a.json:3\"}, \"batch_size\": \"default\"}");
 }
 
 static void add_metrics(const char *run, int rows, int every)
@@ -190,6 +191,7 @@ static void little_to_show(void)
     char *page = page_of(&run, 1);                       /* nothing but a configuration */
     CHECK_PAGE(page);
     HAS(page, "Nothing was measured yet");
+    HAS(page, "data.split.val</td><td>0.1</td><td class=\"from\"><bdi>a.json:3</bdi>");
     HAS(page, "There is no evaluation");
     fvi_free(page);
     write_file(run, "metrics.csv", HEADER);
@@ -232,7 +234,7 @@ static void several_runs(void)
 {
     static const char *const runs[] = {"t_run_a", "t_run_b", "t_more/t_run_a", "t_run_none"};
     for (int i = 0; i < 4; i++) {
-        new_run(runs[i], i == 1 ? "vit_b_16" : "resnet18");
+        new_run(runs[i], i == 1 ? "convnext_tiny" : "resnet18");
         if (i < 3) add_metrics(runs[i], 30, 10 - i);
         if (i < 3) add_evaluation(runs[i], 3 + i, NULL);
     }
@@ -240,7 +242,8 @@ static void several_runs(void)
     CHECK_PAGE(page);
     HAS(page, "<h1>4 runs</h1>");
     HAS(page, "Where the configurations differ");
-    HAS(page, "vit_b_16");
+    HAS(page, "convnext_tiny");
+    HAS(page, "<td>data.split.val</td><td>0.8</td><td>0.13</td>");
     HAS(page, "/t_more/t_run_a</bdi>");            /* two of one name: by their paths */
     HAS(page, "s0");
     HAS(page, "s2");
