@@ -37,6 +37,6 @@ END
 # /proc and /dev are seen in a mount namespace of this run only.
 exec unshare --mount sh -c '
     root=$1; shift
-    mount --bind /proc "$root/proc" && mount --bind /dev "$root/dev"
+    mount --bind /proc "$root/proc" && mount --rbind /dev "$root/dev"
     exec chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/root LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive sh /src/run.sh "$@"
 ' sh "$root" "$@"

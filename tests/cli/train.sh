@@ -255,11 +255,13 @@ also signal_resumed "going on from step" err
 expect resumed 2 "max_steps (1000, now 2)" train tiny.json +long max_steps=2
 
 # ---- the line of a terminal, taken back and written again; as wide as the terminal
-if command -v script > /dev/null; then
+if script -qec true screen > /dev/null 2>&1; then
     script -qec "stty cols 40; $FOVEA train tiny.json run=runs/terminal max_steps=12 save_every=100" screen > /dev/null 2>&1 || { fail terminal; cat screen; }
     for part in "loss" "lr" "img/s"; do also "terminal $part" "$part" screen; done
     grep -q "$(printf '\r')" screen || fail terminal "no line is taken back"
     tr '\r' '\n' < screen | grep -q 'data-wait' && fail terminal "wider than the terminal"
+else
+    echo "terminal: skipped, script makes none here"
 fi
 also plain_data_wait "data-wait" runs/tiny/console.log
 also plain_eta "eta 0:0" runs/tiny/console.log
