@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs of the program with everything on (augmentation, loader threads, cache, mixed precision, accumulation, moving average,
 # plateau, best, events, report) are killed at random moments and started again until they end: the files that they leave equal
-# those of a run that nothing disturbed. FOVEA_KILLS: how many (200: a quarter of an hour). The program is $FOVEA.
+# those of a run that nothing disturbed. FOVEA_TEST_CLI_KILLS: how many (200: a quarter of an hour). The program is $FOVEA.
 set -u
 . "$(dirname "$0")/common/expect.sh"
-kills=${FOVEA_KILLS:-9} in_a_row=3
+kills=${FOVEA_TEST_CLI_KILLS:-9} in_a_row=3
 
 "$FOVEA" synth planes -o planes per_class=8 classes=3 size=40 --quiet || exit 1
 cat > everything.json << 'END'
