@@ -67,6 +67,16 @@ cat > "$work/configs/a.json" << 'END'
 {"model": "resnet18", // a comment
  "variants": {"nano": {}, "teacher": {}}}
 END
+# offers WANTED...: $work/offered has a line for all of them, and none for !WORD.
+offers() {
+    for word in "$@"; do
+        case $word in
+        !*) ! grep -qxF -- "${word#!}" "$work/offered" || fail "complete $name" "it offers ${word#!}" ;;
+        *) grep -qxF -- "$word" "$work/offered" || { fail "complete $name" "no $word in:"; cat "$work/offered" "$work/err"; } ;;
+        esac
+    done
+    echo "complete $name: done"
+}
 if command -v bash > /dev/null; then
     "$FOVEA" help completion=bash > "$work/fovea.bash"
     bash -n "$work/fovea.bash" || fail "bash" "the script is no bash"
@@ -80,13 +90,7 @@ if command -v bash > /dev/null; then
             COMP_LINE=$1 COMP_POINT=${#1}
             _fovea
             printf "%s\n" "${COMPREPLY[@]}"' bash "$line") > "$work/offered" 2> "$work/err"
-        for word in "$@"; do
-            case $word in
-            !*) ! grep -qxF -- "${word#!}" "$work/offered" || fail "complete $name" "it offers ${word#!}" ;;
-            *) grep -qxF -- "$word" "$work/offered" || { fail "complete $name" "no $word in:"; cat "$work/offered" "$work/err"; } ;;
-            esac
-        done
-        echo "complete $name: done"
+        offers "$@"
     }
     completes command "fovea tr" train '!tune'
     completes commands "fovea " train eval config help synth
@@ -122,6 +126,36 @@ for shell in zsh fish; do
     "$FOVEA" help completion=$shell > "$work/fovea.$shell"
     if command -v $shell > /dev/null; then $shell -n "$work/fovea.$shell" || fail "$shell" "the script does not parse"; fi
 done
+if command -v zsh > /dev/null; then
+    # The completion system's words, reduced to what they print.
+    cat > "$work/system.zsh" << 'END'
+compdef() { : }
+compset() { PREFIX=${PREFIX#*=} }
+_files() { print -rl -- ${PREFIX}*(N) }
+_describe() { print -rl -- "${(@)${(@P)4}%%:*}" }
+source $1/fovea.zsh
+words=("${(@z)2}")
+[[ $2 == *' ' ]] && words+=('')
+CURRENT=$#words PREFIX=${(Q)words[-1]}
+_fovea
+END
+    completes_zsh() {
+        name="zsh $1" line=$2
+        shift 2
+        (cd "$work" && PATH="$work:$PATH" zsh -f ./system.zsh "$work" "$line") > "$work/offered" 2> "$work/err"
+        offers "$@"
+    }
+    completes_zsh command "fovea tr" train '!tune'
+    completes_zsh key "fovea train optim" optimizer= '!opt='
+    completes_zsh choice "fovea train configs/a.json scheduler=warm" scheduler=warmup_cosine '!scheduler=cosine'
+    completes_zsh flags "fovea eval runs/a --" --json --quiet
+    completes_zsh variant "fovea train configs/a.json +te" +teacher '!+nano'
+    completes_zsh file "fovea train configs/" configs/a.json configs/deep
+    completes_zsh path_value "fovea train data=conf" configs
+    completes_zsh nothing "fovea nosuch " '!train'
+else
+    echo "completion in zsh: SKIPPED, no zsh"
+fi
 if command -v fish > /dev/null; then
     # fish_completes LINE WANTED
     fish_completes() {
