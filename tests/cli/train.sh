@@ -3,17 +3,7 @@
 # The program around training: exit codes, texts, JSON, runs that exist, signals. The program is $FOVEA.
 set -u
 . "$(dirname "$0")/common/expect.sh"
-
-# batch FILE RECORDS: CIFAR-10 records with labels 0, 1, 2 ...
-batch() {
-    : > "$1"
-    i=0
-    while [ $i -lt "$2" ]; do
-        printf "\\00$((i % 8))" >> "$1"
-        head -c 3072 /dev/urandom >> "$1"
-        i=$((i + 1))
-    done
-}
+. "$root/tests/cli/common/records.sh"
 
 mkdir data
 batch data/data_batch_1.bin 9

@@ -4,23 +4,9 @@
 # that belongs to the weights. Needs FOVEA_PEERS=PYTHON, a Python with the packages safetensors and numpy; skipped without.
 # Usage: safetensors.sh SOURCE; the program is $FOVEA.
 set -eu
-if [ -z "${FOVEA_PEERS:-}" ] || ! "$FOVEA_PEERS" -c 'import safetensors.numpy' 2> /dev/null; then
-    echo "SKIPPED: the safetensors package was not asked; set FOVEA_PEERS to a Python that has safetensors and numpy"
-    exit 77
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export OMP_WAIT_POLICY=passive
-mkdir data
-for file in data_batch_1.bin test_batch.bin; do
-    i=0
-    while [ $i -lt 12 ]; do
-        printf "\\00$((i % 8))" >> data/$file
-        head -c 3072 /dev/urandom >> data/$file
-        i=$((i + 1))
-    done
-done
+source=$1
+. "$source/tests/tools/common/peer_run.sh"
+peer_with safetensors.numpy
 "$FOVEA" train model=resnet18 data=data run=run batch_size=4 max_steps=2 save_every=1 validate_every=2 ema_decay=0.9 optimizer=adamw threads=1 \
     data.workers=1 --quiet
 "$FOVEA_PEERS" - << 'END'

@@ -5,23 +5,8 @@
 # Usage: tensorboard.sh SOURCE; the program is $FOVEA.
 set -eu
 source=$1
-if [ -z "${FOVEA_PEERS:-}" ]; then
-    echo "SKIPPED: TensorBoard's reader was not asked; set FOVEA_PEERS to a Python that has tensorboard and Pillow"
-    exit 77
-fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export OMP_WAIT_POLICY=passive
-mkdir data
-for file in data_batch_1.bin test_batch.bin; do
-    i=0
-    while [ $i -lt 12 ]; do
-        printf "\\00$((i % 8))" >> data/$file
-        head -c 3072 /dev/urandom >> data/$file
-        i=$((i + 1))
-    done
-done
+. "$source/tests/tools/common/peer_run.sh"
+peer_with 'tensorboard, PIL'
 set -- train model=resnet18 data=data run=run batch_size=4 max_steps=30 save_every=7 validate_every=5 threads=1 data.workers=1 \
     tensorboard_dir=events --quiet
 "$FOVEA" "$@" &
