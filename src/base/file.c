@@ -5,6 +5,7 @@
  * write, fsync and rename goes through a wrapper that retries EINTR and can be made to fail by tests. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -493,4 +494,29 @@ char *fvi_path_absolute(const char *path)
     }
     tidy_path(joined);
     return joined;
+}
+
+/* ---- leftovers ------------------------------------------------------------------------------------------------------- */
+
+/* <path>.tmp.<pid>, nothing of the user's own. */
+static bool is_temporary(const char *name)
+{
+    const char *pid = strstr(name, ".tmp.");
+    return pid && pid[5] && strspn(pid + 5, "0123456789") == strlen(pid + 5);
+}
+
+bool fvi_temporaries(const char *folder, const char *pattern, bool discard)
+{
+    bool found = false;
+    DIR *dir = opendir(folder);
+    if (!dir) return false;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!is_temporary(e->d_name) || !fvi_glob(pattern, e->d_name)) continue;
+        found = true;
+        char *path = discard ? fvi_path_join(folder, e->d_name) : NULL;
+        if (path) unlink(path);
+        fvi_free(path);
+    }
+    closedir(dir);
+    return found;
 }

@@ -35,6 +35,10 @@ FV_CHECKED fv_status fvi_append_create(fv_context *ctx, const char *path, int *f
 FV_CHECKED fv_status fvi_append_open(fv_context *ctx, const char *path, int *fd);        /* it may exist */
 FV_CHECKED fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data, size_t bytes);
 
+/* What writers that were killed left in a folder: is there any whose name matches? It is removed if wanted; nobody else may write
+ * there then. */
+bool fvi_temporaries(const char *folder, const char *pattern, bool discard);
+
 FV_CHECKED fv_status fvi_make_dirs(fv_context *ctx, const char *path);   /* mkdir -p */
 bool fvi_file_exists(const char *path);
 bool fvi_is_dir(const char *path);

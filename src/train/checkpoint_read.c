@@ -3,11 +3,9 @@
 #include "optim/optim.h"
 #include "train/checkpoint.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static const char *const weight_names[2] = {"latest.safetensors", "previous.safetensors"};
 static const char *const state_names[2] = {"latest.state.safetensors", "previous.state.safetensors"};
@@ -113,23 +111,6 @@ static fv_status make_latest(fv_context *ctx, const char *folder, const half *we
     return FV_OK;
 }
 
-/* Leftovers of a writer that was killed: are there any that match? They are removed if wanted. */
-static bool temporaries(const char *folder, const char *pattern, bool discard)
-{
-    bool found = false;
-    DIR *dir = opendir(folder);
-    if (!dir) return false;
-    for (struct dirent *e; (e = readdir(dir));) {
-        if (!fvi_glob(pattern, e->d_name)) continue;
-        found = true;
-        char *path = discard ? fvi_path_join(folder, e->d_name) : NULL;
-        if (path) unlink(path);
-        fvi_free(path);
-    }
-    closedir(dir);
-    return found;
-}
-
 static fv_status none_fits(fv_context *ctx, const char *folder, const half *weights, const half *states)
 {
     const char *why = states[0].why ? states[0].why : weights[0].why ? weights[0].why : states[1].why ? states[1].why : weights[1].why;
@@ -161,7 +142,7 @@ fv_status fvi_checkpoint_open(fv_context *ctx, const char *folder, bool repair, 
     if (w < 0) {
         bool any = weights[0].exists || weights[1].exists || states[0].exists || states[1].exists;
         /* First saves that were killed, once or in a row: weights are there, the state is still a temporary. Nothing is lost. */
-        bool first = !states[0].exists && !states[1].exists && temporaries(folder, "latest.state.safetensors.tmp.*", false);
+        bool first = !states[0].exists && !states[1].exists && fvi_temporaries(folder, "latest.state.safetensors.tmp.*", false);
         if (any && !first) status = none_fits(ctx, folder, weights, states);
         goto done;
     }
@@ -170,7 +151,7 @@ fv_status fvi_checkpoint_open(fv_context *ctx, const char *folder, bool repair, 
         fvi_log(ctx, FV_LOG_WARN, "%s; going on from the previous checkpoint, step %lld", states[0].why ? states[0].why : weights[0].why,
                 (long long)out->position.step);
     if (repair) {
-        temporaries(folder, "*.safetensors.tmp.*", true);
+        fvi_temporaries(folder, "*.safetensors.tmp.*", true);
         FVI_TRY_DONE(ctx, status, make_latest(ctx, folder, weights, states, w, s));
     }
     out->weights = weights[w].file;

@@ -95,6 +95,8 @@ static fv_status lock_run(fvi_run *r)
     FVI_TRY_DONE(r->ctx, status, fvi_append_open(r->ctx, path, &r->lock));
     if (flock(r->lock, LOCK_EX | LOCK_NB) != 0)
         status = fvi_fail(r->ctx, FV_ERROR_CONFIG, "another process is training %s; wait for it, or use --new", r->path);
+    else
+        fvi_temporaries(r->path, "*.tmp.*", true);
 done:
     fvi_free(path);
     return status;

@@ -85,7 +85,11 @@ for file in config.json origins.json classes.txt environment.json command.txt me
 done
 also train_rows "3," runs/tiny/metrics.csv
 expect finished 0 "is finished at step 3; extend with" train tiny.json
+echo half > runs/tiny/evaluation.json.tmp.12345
+echo mine > runs/tiny/notes.tmp.txt
 expect finished_run 0 "is finished" train runs/tiny
+[ ! -e runs/tiny/evaluation.json.tmp.12345 ] || fail leftover "of a killed writer is still there"
+[ -e runs/tiny/notes.tmp.txt ] || fail leftover "a file of the user's is gone"
 expect by_epochs 0 "3/3" train tiny.json run=runs/by_epochs max_steps=null epochs=1
 also by_epochs_weights "weights in $work/runs/by_epochs/checkpoints/best.safetensors" err
 expect finished_epochs 0 "runs/by_epochs --continue epochs=2" train runs/by_epochs
