@@ -222,10 +222,12 @@ static void add_integer(fvi_text *s, const char *key, int64_t v)
     fvi_text_add(s, ",\n  \"%s\": %lld", key, (long long)v);
 }
 
-/* Times are those of this process; a resumed run's earlier ones are in its console.log. */
+/* Times and memory are those of this process; a resumed run's earlier ones are in its console.log. One that had nothing left to
+ * train knows neither them nor the model's size. */
 static char *summary_text(const fv_trainer *t)
 {
     const fv_train_progress *p = &t->progress;
+    const bool trained = p->parameters > 0;
     fvi_text s = {0};
     fvi_text_add(&s, "{\n  \"model\": ");
     fvi_text_json_string(&s, p->model);
@@ -242,38 +244,55 @@ static char *summary_text(const fv_trainer *t)
         fvi_text_json_number(&s, p->metrics[i].value);
     }
     fvi_text_add(&s, "}");
-    add_integer(&s, "parameters", p->parameters);
-    add_integer(&s, "trainable", p->trainable);
+    add_number(&s, "parameters", trained ? (double)p->parameters : (double)NAN);
+    add_number(&s, "trainable", trained ? (double)p->trainable : (double)NAN);
     add_integer(&s, "train_samples", p->train_samples);
     add_integer(&s, "val_samples", p->val_samples);
-    add_integer(&s, "foretold_bytes", p->foretold_bytes);
-    add_integer(&s, "peak_bytes", fv_machine_memory_peak());
-    add_number(&s, "seconds", t->train_seconds);
+    add_number(&s, "foretold_bytes", trained ? (double)p->foretold_bytes : (double)NAN);
+    add_number(&s, "peak_bytes", trained ? (double)fv_machine_memory_peak() : (double)NAN);
+    add_number(&s, "seconds", trained ? t->train_seconds : (double)NAN);
     add_number(&s, "images_per_second", t->train_seconds > 0 ? (double)t->images / t->train_seconds : (double)NAN);
-    add_number(&s, "data_wait", p->data_wait);
+    add_number(&s, "data_wait", trained ? p->data_wait : (double)NAN);
     fvi_text_add(&s, "\n}\n");
     return fvi_text_take(&s);
 }
 
-fv_status fvi_outputs_end(fv_trainer *t)
+/* Is there a summary of the step at which the run stands? */
+static bool is_summed_up(const fv_trainer *t, const char *path)
 {
-    char *path = fvi_path_join(t->run.path, "report.html");
-    if (!path) return fvi_nomem(t->ctx);
+    fvi_arena arena = {0};
+    fvi_json *root;
+    char *text = NULL;
+    size_t bytes;
+    const bool read = fvi_file_read(NULL, path, 1 << 20, &text, &bytes) == FV_OK && fvi_json_parse(NULL, &arena, path, text, bytes, false, &root) == FV_OK;
+    const fvi_json *step = read ? fvi_json_get(root, "step") : NULL;
+    const bool now = step && step->is_integer && step->integer == t->position.step;
+    fvi_free(text);
+    fvi_arena_free(&arena);
+    return now;
+}
+
+/* Summary and report; `late`: of what a killed process could not write. */
+static fv_status write_end(fv_trainer *t, bool late)
+{
+    char *summary = fvi_path_join(t->run.path, "summary.json"), *report = fvi_path_join(t->run.path, "report.html");
     const char *run = t->run.path;
-    fv_status status = fvi_run_flush(&t->run);
-    if (status == FV_OK) status = fvi_run_write(&t->run, "summary.json", summary_text(t));
-    if (status == FV_OK) status = fv_report_write(t->ctx, &run, 1, path);
-    if (status != FV_OK && status != FV_ERROR_NOMEM)
-        fvi_error_prefix(t->ctx, "the weights are saved, but not the report (fovea report %s writes it): ", t->run.path);
-    fvi_free(path);
+    fv_status status = summary && report ? FV_OK : fvi_nomem(t->ctx);
+    const bool summed_up = status == FV_OK && late && is_summed_up(t, summary);
+    if (status == FV_OK && !summed_up) status = fvi_run_write(&t->run, "summary.json", summary_text(t));
+    if (status == FV_OK && !(summed_up && fvi_file_exists(report))) status = fv_report_write(t->ctx, &run, 1, report);
+    fvi_free(summary);
+    fvi_free(report);
     return status;
 }
 
-fv_status fvi_outputs_late(fv_trainer *t)
+fv_status fvi_outputs_end(fv_trainer *t)
 {
-    char *path = fvi_path_join(t->run.path, "report.html");
-    const char *run = t->run.path;
-    fv_status status = !path ? fvi_nomem(t->ctx) : fvi_file_exists(path) ? FV_OK : fv_report_write(t->ctx, &run, 1, path);
-    fvi_free(path);
+    fv_status status = fvi_run_flush(&t->run);
+    if (status == FV_OK) status = write_end(t, false);
+    if (status != FV_OK && status != FV_ERROR_NOMEM)
+        fvi_error_prefix(t->ctx, "the weights are saved, but not the report (fovea report %s writes it): ", t->run.path);
     return status;
 }
+
+fv_status fvi_outputs_late(fv_trainer *t) { return write_end(t, true); }

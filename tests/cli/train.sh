@@ -85,6 +85,15 @@ for file in config.json origins.json classes.txt environment.json command.txt me
 done
 also train_rows "3," runs/tiny/metrics.csv
 expect finished 0 "is finished at step 3; extend with" train tiny.json
+cp -r runs/tiny runs/unsummed && rm runs/unsummed/summary.json runs/unsummed/report.html       # killed before it could write them
+expect late 0 "is finished" train runs/unsummed
+also late_summary '"step": 3' runs/unsummed/summary.json
+also late_unknown '"seconds": null' runs/unsummed/summary.json
+also late_report "</html>" runs/unsummed/report.html
+sed -i 's/"step": 3/"step": 2/' runs/unsummed/summary.json         # of an earlier segment
+expect late_again 0 "is finished" train runs/unsummed
+also late_step '"step": 3' runs/unsummed/summary.json
+also summary_parameters '"parameters": 11181642' runs/tiny/summary.json
 echo half > runs/tiny/evaluation.json.tmp.12345
 echo mine > runs/tiny/notes.tmp.txt
 expect finished_run 0 "is finished" train runs/tiny
