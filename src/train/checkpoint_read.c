@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const char *const weight_names[2] = {"latest.safetensors", "previous.safetensors"};
 static const char *const state_names[2] = {"latest.state.safetensors", "previous.state.safetensors"};
@@ -144,6 +145,11 @@ fv_status fvi_checkpoint_open(fv_context *ctx, const char *folder, bool repair, 
         /* First saves that were killed, once or in a row: weights are there, the state is still a temporary. Nothing is lost. */
         bool first = !states[0].exists && !states[1].exists && fvi_temporaries(folder, "latest.state.safetensors.tmp.*", false);
         if (any && !first) status = none_fits(ctx, folder, weights, states);
+        if (status == FV_OK && repair) {                 /* weights first: without a state of any kind beside them they would be a fault */
+            for (int i = 0; i < 2; i++)
+                if (weights[i].exists) unlink(weights[i].path);
+            fvi_temporaries(folder, "*.safetensors.tmp.*", true);
+        }
         goto done;
     }
     FVI_TRY_DONE(ctx, status, read_position(ctx, &states[s].file, &out->position));

@@ -46,7 +46,10 @@ static runs_outcome train(const fv_train_options *o)
 
 static void check_same(const char *a, const char *b)
 {
+    char command[200];
     CHECK(runs_all_same(a, b));
+    snprintf(command, sizeof command, "find %s -name '*.tmp.*' | grep -q .", b);
+    CHECK_MSG(system(command) != 0, "%s: a killed writer's file is left", b);
 }
 
 static bool straight(void)
