@@ -72,10 +72,17 @@ static bool is_setting(const char *a)
     return a[0] == '+' || (equals && !memchr(a, '/', (size_t)(equals - a)));
 }
 
-int cli_parse(cli *c, const fv_command *command, int argc, char **argv)
+const fv_command *cli_find_command(const fv_command *const *commands, const char *name)
+{
+    if (!strcmp(name, "val")) name = "eval";
+    for (; *commands; commands++)
+        if (!strcmp((*commands)->name, name)) return *commands;
+    return NULL;
+}
+
+int cli_parse(cli *c, int argc, char **argv)
 {
     size_t room = (size_t)argc + 1;
-    c->command = command;
     c->words = calloc(room, sizeof *c->words);
     c->settings = calloc(room, sizeof *c->settings);
     c->owned = calloc(room, sizeof *c->owned);

@@ -12,7 +12,7 @@ enum { EXIT_DONE = 0, EXIT_RUN = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_MEMORY =
 /* The arguments of a command, taken apart by one grammar. */
 typedef struct cli {
     fv_context *ctx;
-    const struct fv_command *command;
+    const struct fv_command *command, *const *commands;          /* this one; all, NULL at the end */
     const char **words;          /* plain arguments */
     int n_words;
     const char **settings;       /* "key=value" and "+variant", in order */
@@ -46,8 +46,6 @@ typedef struct fv_command {
     int (*run)(cli *c);
 } fv_command;
 
-const fv_command *cli_command(int index);                  /* NULL past the end */
-const fv_command *cli_find_command(const char *name);
 void cli_print_help(FILE *to, const fv_command *command);
 
 /* Word `position` (from 0) of the command's arguments into out, one|or|the|other; false: there is none. */
@@ -55,16 +53,18 @@ bool cli_argument(const fv_command *command, int position, char out[128]);
 /* The command's own setting of that name (n bytes), or NULL. */
 const cli_option *cli_own_setting(const fv_command *command, const char *name, size_t n);
 /* Manual page, reference of the configuration, completion script of "bash", "zsh" or "fish" (false: of no other). */
-void cli_print_manual(FILE *to);
+void cli_print_manual(FILE *to, const fv_command *const *commands);
 void cli_print_reference(FILE *to, bool json);
 bool cli_print_completion(FILE *to, const char *shell);
 /* What may stand where the last word is, a line each: "text<TAB>meaning"; ":files" asks the shell for paths. */
-int cli_complete(int n, char **words);
+int cli_complete(const fv_command *const *commands, int n, char **words);
 /* Calls print with the file of -o, or standard output; a file is there as a whole or not at all. */
 int cli_print_to(cli *c, bool (*print)(FILE *to, const void *what), const void *what);
 
-/* Takes argv apart; prints what is wrong and returns an exit code, or EXIT_DONE. */
-int cli_parse(cli *c, const fv_command *command, int argc, char **argv);
+/* The command of that name among all (NULL at their end), or NULL. */
+const fv_command *cli_find_command(const fv_command *const *commands, const char *name);
+/* Takes argv apart (command and commands are set already); prints what is wrong and returns an exit code, or EXIT_DONE. */
+int cli_parse(cli *c, int argc, char **argv);
 void cli_free(cli *c);
 bool cli_flag(const cli *c, const char *name);
 /* Value of "key=value" among the settings (the last one wins) or NULL; marks nothing. */

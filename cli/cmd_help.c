@@ -71,10 +71,9 @@ static void print_key(const fv_config_entry *e)
     if (e->local) printf("  may be changed when a run goes on\n");
 }
 
-static bool print_page(FILE *to, const void *what)
+static bool print_page(FILE *to, const void *commands)
 {
-    (void)what;
-    cli_print_manual(to);
+    cli_print_manual(to, commands);
     return true;
 }
 
@@ -86,11 +85,11 @@ static bool print_script(FILE *to, const void *shell)
 static int run(cli *c)
 {
     const char *word = c->n_words ? c->words[0] : "help", *shell = cli_setting(c, "completion");
-    const fv_command *command = cli_find_command(word);
+    const fv_command *command = cli_find_command(c->commands, word);
     fv_config_entry e;
     if (!cli_check_settings(c)) return EXIT_USAGE;
     if (c->n_words > 1) return cli_usage(c, "one command or key at a time");
-    if (cli_flag(c, "man")) return cli_print_to(c, print_page, NULL);
+    if (cli_flag(c, "man")) return cli_print_to(c, print_page, c->commands);
     if (shell) return cli_print_to(c, print_script, shell);
     if (command) cli_print_help(stdout, command);
     else if (fv_config_describe(fv_config_find(word), &e)) print_key(&e);

@@ -8,7 +8,8 @@
 
 /* ---- what may stand there ------------------------------------------------------------------------------------------------ */
 
-typedef struct typed { const char *text; size_t n; } typed;       /* what is typed of the word */
+/* What is typed of the word; the commands that there are. */
+typedef struct typed { const char *text; size_t n; const fv_command *const *commands; } typed;
 
 /* One candidate, `head` and `text` together, if it goes on from what is typed. */
 static void offer(const typed *t, const char *head, const char *text, const char *tail, const char *help)
@@ -21,7 +22,7 @@ static void offer(const typed *t, const char *head, const char *text, const char
 
 static void offer_commands(const typed *t)
 {
-    for (int i = 0; cli_command(i); i++) offer(t, "", cli_command(i)->name, "", cli_command(i)->about);
+    for (int i = 0; t->commands[i]; i++) offer(t, "", t->commands[i]->name, "", t->commands[i]->about);
 }
 
 static void offer_models(const typed *t, const char *head)
@@ -145,10 +146,10 @@ static void offer_variants(const typed *t, const char *config)
     fv_context_destroy(ctx);
 }
 
-int cli_complete(int n, char **words)
+int cli_complete(const fv_command *const *commands, int n, char **words)
 {
     const char *last = n > 0 ? words[n - 1] : "", *first = NULL;
-    const typed t = {last, strlen(last)};
+    const typed t = {last, strlen(last), commands};
     int position = 0;
     if (n < 2) {
         offer_commands(&t);
@@ -156,7 +157,7 @@ int cli_complete(int n, char **words)
         offer(&t, "", "--help", "", "lists the commands");
         return EXIT_DONE;
     }
-    const fv_command *command = cli_find_command(words[0]);
+    const fv_command *command = cli_find_command(commands, words[0]);
     if (!command) return EXIT_DONE;
     for (int i = 1; i < n - 1; i++) {                    /* which word of the arguments it is */
         if (!strcmp(words[i], "-o")) i++;

@@ -12,26 +12,14 @@
 #define FVI_COMMAND_FILE(name) &fv_command_##name,
 static const fv_command *const commands[] = {
 #include "command_list.inc"
+    NULL,
 };
 #undef FVI_COMMAND_FILE
-
-const fv_command *cli_command(int index)
-{
-    return index >= 0 && index < (int)(sizeof commands / sizeof *commands) ? commands[index] : NULL;
-}
-
-const fv_command *cli_find_command(const char *name)
-{
-    if (!strcmp(name, "val")) name = "eval";
-    for (int i = 0; cli_command(i); i++)
-        if (!strcmp(cli_command(i)->name, name)) return cli_command(i);
-    return NULL;
-}
 
 static void print_usage(FILE *to)
 {
     fprintf(to, "usage: fovea COMMAND ...\n\n");
-    for (int i = 0; cli_command(i); i++) fprintf(to, "  %-10s %s\n", cli_command(i)->name, cli_command(i)->about);
+    for (int i = 0; commands[i]; i++) fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->about);
     fprintf(to, "\nfovea help COMMAND explains one. Every configuration key is key=value in every command.\n");
 }
 
@@ -44,8 +32,8 @@ static void log_line(void *user, fv_log_level level, const char *text)
 
 static int run_command(const fv_command *command, int argc, char **argv)
 {
-    cli c = {.command = command};
-    int code = cli_parse(&c, command, argc, argv);
+    cli c = {.command = command, .commands = commands};
+    int code = cli_parse(&c, argc, argv);
     if (code == EXIT_DONE && c.help) {
         cli_print_help(stdout, command);
     } else if (code == EXIT_DONE) {
@@ -86,12 +74,12 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return flushed(EXIT_DONE);
     }
-    if (!strcmp(name, "--complete")) return flushed(cli_complete(argc - 2, argv + 2));        /* for the shells */
+    if (!strcmp(name, "--complete")) return flushed(cli_complete(commands, argc - 2, argv + 2));        /* for the shells */
     if (!strcmp(name, "help") && argc == 2) {
         print_usage(stdout);
         return flushed(EXIT_DONE);
     }
-    const fv_command *command = cli_find_command(name);
+    const fv_command *command = cli_find_command(commands, name);
     if (!command) {
         fprintf(stderr, "fovea: unknown command \"%s\"; `fovea help` lists the commands\n", name);
         return EXIT_USAGE;

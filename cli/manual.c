@@ -177,16 +177,15 @@ static const char examples[] =
     "fovea report runs/folder runs/other \\-o both.html\n"
     "fovea export runs/folder                         # ONNX\n";
 
-void cli_print_manual(FILE *to)
+void cli_print_manual(FILE *to, const fv_command *const *commands)
 {
-    const fv_command *command;
     fprintf(to, ".\\\" SPDX-License-Identifier: Apache-2.0\n.\\\" Written by fovea help --man.\n.TH FOVEA 1 " DATE " \"Fovea %s\" \"Fovea\"\n", fv_version());
     section(to, "NAME");
     fprintf(to, "fovea \\- train, evaluate and export vision models\n");
     section(to, "SYNOPSIS");
-    for (int i = 0; (command = cli_command(i)); i++) {
-        fprintf(to, "%s.B fovea %s\n", i ? ".br\n" : "", command->name);
-        put(to, command->arguments);
+    for (int i = 0; commands[i]; i++) {
+        fprintf(to, "%s.B fovea %s\n", i ? ".br\n" : "", commands[i]->name);
+        put(to, commands[i]->arguments);
         fprintf(to, "\n");
     }
     section(to, "DESCRIPTION");
@@ -194,7 +193,7 @@ void cli_print_manual(FILE *to)
                 "Every configuration key is\n.IR key = value\nin every command that takes them;\n.BI \\-\\-key \" value\"\nmeans the same.\n");
     PRINT_PAIRS(to, "OPTIONS", common);
     section(to, "COMMANDS");
-    for (int i = 0; (command = cli_command(i)); i++) print_command(to, command);
+    for (int i = 0; commands[i]; i++) print_command(to, commands[i]);
     print_keys(to);
     print_models(to);
     PRINT_PAIRS(to, "ENVIRONMENT", variables);

@@ -41,10 +41,11 @@ static inline void fvi_ref_pair(const fvi_ref *r, fvi_binary_fn *f)
 
 /* ---- graphs ---- */
 
-/* act(x) as nodes. */
+/* act(x) as a node of the op of that name; x itself for none. */
 static inline fv_value *fvi_act_emit(fv_graph *g, int64_t act, fv_value *x)
 {
-    return act == FVI_ACT_RELU ? fv_relu(g, x) : act == FVI_ACT_SILU ? fv_silu(g, x) : x;
+    static const char *const op[] = {FVI_ACT_NAMES};
+    return act == FVI_ACT_NONE ? x : fvi_emit(g, op[act], NULL, 1, x);
 }
 
 /* dx of an activation whose backward op takes (dy, v): v is the input or the output, as the op table says. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = x[start : start + length] along an axis; dx = dy padded with zeros. */
 #include "ir/onnx.h"
+#include "ops/pad.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
 
@@ -48,10 +49,10 @@ static fv_status gradient(fvi_gradient *c)
     const fvi_slice_attr *a = c->node->attr;
     const fvi_type *x = &c->in[0]->type;
     const int axis = fvi_axis(a->axis, x->rank);
-    int64_t before[FV_MAX_RANK] = {0}, after[FV_MAX_RANK] = {0};
-    before[axis] = fvi_dims_at(&a->start, 0, 0);
-    after[axis] = x->dim[axis] - before[axis] - c->out[0]->type.dim[axis];
-    c->din[0] = fv_pad(c->g, c->dout[0], before, after, 0);
+    fvi_pad_attr pad = {{x->rank, {0}}, {x->rank, {0}}, 0};
+    pad.before.d[axis] = fvi_dims_at(&a->start, 0, 0);
+    pad.after.d[axis] = x->dim[axis] - pad.before.d[axis] - c->out[0]->type.dim[axis];
+    c->din[0] = fvi_emit(c->g, "pad", &pad, 1, c->dout[0]);         /* by name, as pad takes fv_slice */
     return fv_graph_status(c->g);
 }
 
