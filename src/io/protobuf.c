@@ -167,7 +167,7 @@ void fvi_pb_doubles(fvi_pb *p, int field, const double *values, size_t n)
 
 /* ---- reading ---- */
 
-static void fail_at(fvi_pb_source *s, size_t offset, int field, const char *fmt, va_list args)
+FV_PRINTF(4, 0) static void fail_at(fvi_pb_source *s, size_t offset, int field, const char *fmt, va_list args)
 {
     char text[512], where[48] = "";
     if (s->status != FV_OK) return;                      /* the first error stays */

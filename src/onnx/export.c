@@ -89,7 +89,7 @@ static void same(fvi_onnx *o, int k, const char *name)
     else s->name = name;
 }
 
-static void fail(fvi_onnx *o, const char *fmt, ...)
+FV_PRINTF(2, 3) static void fail(fvi_onnx *o, const char *fmt, ...)
 {
     char text[400];
     va_list args;
