@@ -101,10 +101,6 @@ static void collection_free(collection *c)
     fvi_arena_free(&c->arena);
 }
 
-#define COLUMN(name, which) #name,
-const char *const fvi_metric_columns[FVI_METRICS] = {FVI_METRIC_LIST(COLUMN)};
-#undef COLUMN
-
 /* ---- metadata -------------------------------------------------------------------------------------------------------- */
 
 enum { PAIRS = 12 };
@@ -122,41 +118,6 @@ static void add_texts(pairs *p, const fvi_texts *t)
     add_text(p, "fovea.model", t->model);
     add_text(p, "fovea.classes", t->classes);
     add_text(p, "fovea.config", t->config);
-}
-
-static char *position_text(const fvi_position *p)
-{
-    fvi_text t = {0};
-    fvi_text_add(&t, "{\"step\":%lld,\"epoch\":%lld,\"index\":%lld,\"batches\":%lld,\"batch_size\":%lld,\"seed\":%lld", (long long)p->step,
-                 (long long)p->epoch, (long long)p->index, (long long)p->batches, (long long)p->batch_size, (long long)p->seed);
-    fvi_text_add(&t, ",\"validated_step\":%lld,\"best_step\":%lld,\"bad_checks\":%lld,\"threads\":%lld,\"finished\":%s,\"best\":",
-                 (long long)p->validated_step, (long long)p->best_step, (long long)p->bad_checks, (long long)p->threads,
-                 p->finished ? "true" : "false");
-    fvi_text_json_number(&t, p->best);
-    fvi_text_add(&t, ",\"last_loss\":");
-    fvi_text_json_number(&t, p->last_loss);
-    fvi_text_add(&t, ",\"last_norm\":");
-    fvi_text_json_number(&t, p->last_norm);
-    fvi_text_add(&t, ",\"last_rate\":");
-    fvi_text_json_number(&t, p->last_rate);
-    fvi_text_add(&t, ",\"stop_best\":");
-    fvi_text_json_number(&t, p->stop_best);
-    fvi_text_add(&t, ",\"plateau\":{\"seen\":%lld,\"bad\":%lld,\"cooldown\":%lld,\"reductions\":%lld,\"best\":", (long long)p->plateau.seen,
-                 (long long)p->plateau.bad, (long long)p->plateau.cooldown, (long long)p->plateau.reductions);
-    fvi_text_json_number(&t, p->plateau.best);
-    fvi_text_add(&t, "}");
-    fvi_text_add(&t, ",\"samples\":%lld,\"metrics\":{", (long long)p->samples);
-    for (int i = 0; i < FVI_METRICS; i++) {
-        fvi_text_add(&t, "%s\"%s\":", i ? "," : "", fvi_metric_columns[i]);
-        fvi_text_json_number(&t, p->metrics[i]);
-    }
-    fvi_text_add(&t, "},\"own\":[");
-    for (int64_t i = 0; i < p->n_own; i++) {
-        if (i) fvi_text_add(&t, ",");
-        fvi_text_json_number(&t, p->own[i]);
-    }
-    fvi_text_add(&t, "]}");
-    return fvi_text_take(&t);
 }
 
 /* ---- saving ---------------------------------------------------------------------------------------------------------- */
@@ -201,7 +162,7 @@ static fv_status write_state(fv_context *ctx, fv_session *s, const char *path, c
     fv_status status = FV_OK;
     collection c = {.ctx = ctx, .session = s};
     pairs m = {.count = 0};
-    char hash[33], *position = position_text(p);
+    char hash[33], *position = fvi_position_text(p);
     if (!position) return fvi_nomem(ctx);
     add_texts(&m, t);
     add_text(&m, "fovea.cpu", t->cpu);

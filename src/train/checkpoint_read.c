@@ -13,45 +13,11 @@ static const char *const state_names[2] = {"latest.state.safetensors", "previous
 
 #define REMEDY "; restore the file, or start again with --new"
 
-static int64_t integer_of(const fvi_json *object, const char *key, int64_t fallback)
-{
-    const fvi_json *v = fvi_json_get(object, key);
-    return v && v->is_integer ? v->integer : fallback;
-}
-
-static double number_of(const fvi_json *object, const char *key)
-{
-    const fvi_json *v = fvi_json_get(object, key);
-    return v && v->kind == FVI_JSON_NUMBER ? v->number : (double)NAN;
-}
-
 static fv_status read_position(fv_context *ctx, fvi_st_file *f, fvi_position *p)
 {
-    fvi_json *v;
     const char *text = fvi_st_metadata(f, "fovea.position");
     if (!text) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s is not a state file of fovea" REMEDY, f->path);
-    FVI_TRY(ctx, fvi_json_parse(ctx, &f->arena, f->path, text, strlen(text), false, &v));
-    *p = (fvi_position){.step = integer_of(v, "step", -1), .epoch = integer_of(v, "epoch", -1), .index = integer_of(v, "index", -1),
-                        .batches = integer_of(v, "batches", 0), .batch_size = integer_of(v, "batch_size", 0), .seed = integer_of(v, "seed", 0),
-                        .validated_step = integer_of(v, "validated_step", -1), .best_step = integer_of(v, "best_step", -1),
-                        .bad_checks = integer_of(v, "bad_checks", 0), .threads = integer_of(v, "threads", 0), .best = number_of(v, "best"),
-                        .last_loss = number_of(v, "last_loss"), .last_norm = number_of(v, "last_norm")};
-    p->samples = integer_of(v, "samples", 0);
-    const fvi_json *metrics = fvi_json_get(v, "metrics");
-    for (int i = 0; i < FVI_METRICS; i++) p->metrics[i] = number_of(metrics, fvi_metric_columns[i]);
-    const fvi_json *own = fvi_json_get(v, "own");
-    for (const fvi_json *m = own && own->kind == FVI_JSON_ARRAY ? own->child : NULL; m && p->n_own < FVI_OWN_METRICS; m = m->next)
-        p->own[p->n_own++] = m->kind == FVI_JSON_NUMBER ? m->number : (double)NAN;
-    const fvi_json *plateau = fvi_json_get(v, "plateau");
-    p->plateau = (fvi_plateau){.seen = integer_of(plateau, "seen", 0), .bad = integer_of(plateau, "bad", 0), .cooldown = integer_of(plateau, "cooldown", 0),
-                               .reductions = integer_of(plateau, "reductions", 0), .best = plateau ? number_of(plateau, "best") : 0};
-    p->last_rate = number_of(v, "last_rate");
-    p->stop_best = fvi_json_get(v, "stop_best") ? number_of(v, "stop_best") : p->best;       /* versions before it had one for both */
-    const fvi_json *finished = fvi_json_get(v, "finished");
-    p->finished = finished && finished->kind == FVI_JSON_BOOL && finished->number != 0;
-    if (p->step < 0 || p->epoch < 0 || p->index < 0 || p->batches < 0 || p->plateau.reductions < 0 || p->plateau.bad < 0 || p->plateau.cooldown < 0)
-        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s holds an impossible position" REMEDY, f->path);
-    return FV_OK;
+    return fvi_position_parse(ctx, &f->arena, f->path, text, p);
 }
 
 /* Opens one file and checks the hash of its data. */
