@@ -41,7 +41,7 @@ static void want(walk *w, const fvi_var *v, fvi_layout l, int priority)
         return;
     }
     wish *x = &w->wishes[v->index];
-    if (l != FVI_OPAQUE && priority > x->priority) *x = (wish){l, priority};
+    if (l != FVI_OPAQUE && !fvi_layout_derived(l) && priority > x->priority) *x = (wish){l, priority};
 }
 
 /* Free inputs of elementwise ops take the order of the others. */

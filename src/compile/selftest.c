@@ -41,7 +41,7 @@ static bool ask(trial *t, const fvi_sample_run *s, const fvi_kernel *kernel, fvi
     const fvi_layout best = isa >= FVI_ISA_AVX512 ? FVI_NCHW16C : isa == FVI_ISA_AVX2 ? FVI_NCHW8C : FVI_PLAIN;
     bool differs = variant < LAYOUTS_FREE;
     *t = (trial){.s = s, .kernel = kernel};
-    t->env = (fvi_env){.ctx = s->ctx, .threads = fv_context_threads(s->ctx), .isa = isa, .training = true, .layouts = variant != AS_PLAIN,
+    t->env = (fvi_env){.ctx = s->ctx, .threads = fv_context_threads(s->ctx), .isa = isa, .layouts = variant != AS_PLAIN,
                        .conv_layout = variant >= LAYOUTS_NHWC ? given[variant] : best};
     fvi_query *q = &t->q;
     *q = (fvi_query){.env = &t->env, .node = s->node, .n_in = s->n_in, .n_out = s->n_out};

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 typedef enum variant { BLOCKED, WINOGRAD, NHWC, NHWC_OURS, PLAIN, VARIANTS } variant;
-const char *const fvi_conv_variants[VARIANTS + 1] = {"direct", "winograd", "nhwc", "nhwc_jit", "plain", NULL};
+const char *const fvi_conv_variants[VARIANTS + 2] = {"direct", "winograd", "nhwc", "nhwc_jit", "plain", FVI_CONV_OWN, NULL};
 
 struct fvi_conv {
     fvi_conv_case c;

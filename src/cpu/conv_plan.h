@@ -26,6 +26,7 @@ void fvi_conv_case_set(fvi_conv_case *c, fvi_dnnl_pass pass, const fvi_conv2d_at
 /* "f32 n128 c64 h32 w32 o64 k3x3 s1x1 p1x1 d1x1 g1 t2": the key of kernel tables. */
 enum { FVI_CONV_KEY = 160 };
 void fvi_conv_key(const fvi_conv_case *c, int threads, char key[FVI_CONV_KEY]);
+#define FVI_CONV_OWN "winograd_own"    /* the one of k_winograd.c */
 extern const char *const fvi_conv_variants[];          /* names that a table may give; NULL-terminated */
 /* Decides; false when oneDNN cannot do it. `op` is the name to look up in the table. */
 bool fvi_conv_choose(fvi_conv_case *c, const char *op, const fvi_env *env);

@@ -23,7 +23,7 @@ static bool choose(fvi_query *q)
 {
     const fvi_reorder_attr *a = q->node->attr;
     const fvi_layout from = q->in_layout[0], to = (fvi_layout)a->layout;
-    if (from == FVI_OPAQUE || to == FVI_OPAQUE || fvi_type_numel(&q->in[0]) < 1) return false;
+    if (from == FVI_OPAQUE || to == FVI_OPAQUE || fvi_layout_derived(from) || fvi_layout_derived(to) || fvi_type_numel(&q->in[0]) < 1) return false;
     if (q->in[0].dtype != q->out[0].dtype && (q->in[0].dtype == FV_F64 || !fv_dtype_is_float(q->in[0].dtype))) return false;
     q->out_layout[0] = to;
     return true;
@@ -39,36 +39,6 @@ static void destroy(void *state)
 }
 
 /* ---- offsets --------------------------------------------------------------------------------------------------------- */
-
-/* Fills table[i] with the offset of index i on `axis`. The spelling says how: from the innermost letter outwards, each
- * letter of this axis takes its share of the index and each letter multiplies the stride. */
-static void offsets(fvi_layout l, const fvi_type *t, int axis, int64_t *table)
-{
-    char plain[AXES + 1] = "abcdef";
-    plain[t->rank] = 0;
-    const char *text = l == FVI_PLAIN ? plain : fvi_layout_name(l);
-    struct { int axis; int64_t size; } step[16];
-    int64_t block[AXES] = {1, 1, 1, 1, 1, 1};
-    int n = 0;
-    for (const char *p = text; *p && n < FVI_COUNT(step); p++, n++) {
-        int64_t size = 0;
-        for (; *p >= '0' && *p <= '9'; p++) size = size * 10 + (*p - '0');
-        step[n].axis = (*p | 0x20) - 'a';
-        step[n].size = size;
-        if (size) block[step[n].axis] *= size;
-    }
-    memset(table, 0, (size_t)t->dim[axis] * sizeof *table);
-    int64_t stride = 1, inner = 1;
-    for (int s = n - 1; s >= 0; s--) {
-        const int a = step[s].axis;
-        const int64_t size = step[s].size ? step[s].size : (t->dim[a] + block[a] - 1) / block[a];
-        if (a == axis) {
-            for (int64_t i = 0; i < t->dim[axis]; i++) table[i] += i / inner % size * stride;
-            inner *= size;
-        }
-        stride *= size;
-    }
-}
 
 /* Axes that are not 1 in the order of the target's strides, outermost first, so that writes run through memory. */
 static int order_axes(const reorder *p, const fvi_type *t, int order[AXES])
@@ -96,8 +66,8 @@ static fv_status walk_prepare(const fvi_query *q, reorder *p)
         p->from[a] = free_table;
         p->to[a] = free_table + t->dim[a];
         free_table += 2 * t->dim[a];
-        offsets(q->in_layout[0], t, a, p->from[a]);
-        offsets(q->out_layout[0], t, a, p->to[a]);
+        fvi_layout_offsets(q->in_layout[0], t, a, p->from[a]);
+        fvi_layout_offsets(q->out_layout[0], t, a, p->to[a]);
     }
     int order[AXES];
     const int n = order_axes(p, t, order);

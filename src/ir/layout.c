@@ -21,6 +21,8 @@ int fvi_layout_block(fvi_layout l)
     return l == FVI_NCHW16C ? 16 : l == FVI_NCHW8C ? 8 : 1;
 }
 
+bool fvi_layout_derived(fvi_layout l) { return l == FVI_WINOGRAD16 || l == FVI_WINOGRAD8; }
+
 /* Steps of a layout from outermost to innermost: axis and size of the step (0: the outer part of the axis). */
 typedef struct order { int n; struct { int axis; int64_t size; } step[12]; int64_t block[FV_MAX_RANK]; } order;
 
@@ -45,8 +47,12 @@ static order parse(fvi_layout l, int rank)
 
 int64_t fvi_layout_elements(fvi_layout l, const fvi_type *t)
 {
+    const int64_t block = l == FVI_WINOGRAD16 ? 16 : 8;
+    int64_t n = 36;
+    if (fvi_layout_derived(l))
+        return fvi_mul_i64(n, FVI_ALIGN_UP(t->dim[0], block), &n) && fvi_mul_i64(n, FVI_ALIGN_UP(t->dim[1], block), &n) ? n : -1;
     const order o = parse(l, t->rank);
-    int64_t n = 1;
+    n = 1;
     for (int i = 0; i < t->rank; i++)
         if (!fvi_mul_i64(n, FVI_ALIGN_UP(t->dim[i], o.block[i]), &n)) return -1;
     return n;
@@ -74,6 +80,12 @@ static int64_t axis_offset(const order *o, const fvi_type *t, int axis, int64_t 
     return offset;
 }
 
+void fvi_layout_offsets(fvi_layout l, const fvi_type *t, int axis, int64_t *table)
+{
+    const order o = parse(l, t->rank);
+    for (int64_t i = 0; i < t->dim[axis]; i++) table[i] = axis_offset(&o, t, axis, i);
+}
+
 typedef struct axes { int64_t dim[FV_MAX_RANK]; const int64_t *from[FV_MAX_RANK], *to[FV_MAX_RANK]; } axes;
 
 #define COPY(T)                                                                                     \
@@ -99,9 +111,39 @@ static void walk(axes a, const void *src, void *dst, size_t size)
     }
 }
 
+/* u = G g G^T for every pair of channels of plain w. */
+static void winograd_weights(const fvi_type *t, const float *w, int64_t block, float *u)
+{
+    const double a = (double)FVI_WINOGRAD_A, b = (double)FVI_WINOGRAD_B, na = 2 * a * a * (a * a - b * b), nb = 2 * b * b * (b * b - a * a);
+    const double G[6][3] = {{1 / (a * a * b * b), 0, 0}, {1 / na, a / na, a * a / na}, {1 / na, -a / na, a * a / na},
+                            {1 / nb, b / nb, b * b / nb}, {1 / nb, -b / nb, b * b / nb}, {0, 0, 1}};
+    const int64_t outs = t->dim[0], ins = t->dim[1], out_blocks = (outs + block - 1) / block, c = FVI_ALIGN_UP(ins, block);
+    for (int64_t o = 0; o < outs; o++)
+        for (int64_t i = 0; i < ins; i++)
+            for (int e = 0; e < 36; e++) {
+                double sum = 0;
+                for (int k = 0; k < 9; k++) sum += G[e / 6][k / 3] * G[e % 6][k % 3] * (double)w[(o * ins + i) * 9 + k];
+                u[((e * out_blocks + o / block) * c + i) * block + o % block] = (float)sum;
+            }
+}
+
+static bool convert_derived(const fvi_type *t, const void *src, fvi_layout from, void *dst, fvi_layout to)
+{
+    if (fvi_layout_derived(from) || t->dtype != FV_F32 || t->rank != 4 || t->dim[2] != 3 || t->dim[3] != 3) return false;
+    float *plain = fvi_malloc((size_t)fvi_type_numel(t) * sizeof *plain + 1);
+    const bool ok = plain && fvi_layout_convert(t, src, from, plain, FVI_PLAIN);
+    if (ok) {
+        memset(dst, 0, fvi_layout_bytes(to, t));
+        winograd_weights(t, plain, to == FVI_WINOGRAD16 ? 16 : 8, dst);
+    }
+    fvi_free(plain);
+    return ok;
+}
+
 bool fvi_layout_convert(const fvi_type *t, const void *src, fvi_layout from, void *dst, fvi_layout to)
 {
     const size_t size = fv_dtype_size(t->dtype);
+    if (from != to && (fvi_layout_derived(from) || fvi_layout_derived(to))) return convert_derived(t, src, from, dst, to);
     if (from == to) {
         memcpy(dst, src, fvi_layout_bytes(to, t));
         return true;

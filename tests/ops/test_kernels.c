@@ -272,7 +272,7 @@ static bool ask(run *r, const subject *s, const fvi_kernel *kernel, fvi_isa isa,
     const fvi_layout best = isa >= FVI_ISA_AVX512 ? FVI_NCHW16C : isa == FVI_ISA_AVX2 ? FVI_NCHW8C : FVI_PLAIN;
     r->s = s;
     r->kernel = kernel;
-    r->env = (fvi_env){.ctx = s->c.ctx, .threads = 1, .isa = isa, .training = true, .layouts = variant != AS_PLAIN,
+    r->env = (fvi_env){.ctx = s->c.ctx, .threads = 1, .isa = isa, .layouts = variant != AS_PLAIN,
                        .conv_layout = variant >= LAYOUTS_NHWC ? activation[variant] : best};
     fvi_query *q = &r->q;
     memset(q, 0, sizeof *q);

@@ -6,6 +6,7 @@
 #include "ir/source.h"
 #include "test.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const int64_t shapes[][FV_MAX_RANK] = {{2, 17, 3, 5}, {33, 18, 3, 3}, {16, 16, 1, 1}, {1, 3, 4, 4}, {64, 32, 2, 7}};
@@ -15,10 +16,13 @@ static const struct { fvi_layout layout; int rank; } orders[] = {
 #undef ORDER
 };
 
-static const fvi_kernel *find_kernel(void)
+static const fvi_kernel *find_kernel(const char *name)
 {
     const fvi_kernel *list[4];
-    return fvi_registry_candidates("reorder", list, 4) ? list[0] : NULL;
+    const int n = fvi_registry_candidates("reorder", list, 4);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(list[i]->name, name)) return list[i];
+    return NULL;
 }
 
 typedef struct reorder { fv_context *ctx; const fvi_kernel *kernel; fvi_isa isa; fvi_type type; fvi_layout from, to; } reorder;
@@ -70,7 +74,7 @@ static void check_pair(const reorder *r)
 static void every_pair_of_orders(void)
 {
     static const fv_dtype dtypes[] = {FV_F32, FV_BF16, FV_F64};
-    const fvi_kernel *kernel = find_kernel();
+    const fvi_kernel *kernel = find_kernel("reorder");
     CHECK(kernel);
     fv_context *ctx = fv_context_create();
     reorder r = {.ctx = ctx, .kernel = kernel};
@@ -83,11 +87,44 @@ static void every_pair_of_orders(void)
                         r.type = fvi_type_make(dtypes[d], rank, shapes[s]);
                         r.from = orders[a].layout;
                         r.to = orders[b].layout;
-                        if (a == b || r.from == FVI_OPAQUE || r.to == FVI_OPAQUE) continue;
+                        if (a == b || r.from >= FVI_OPAQUE || r.to >= FVI_OPAQUE) continue;      /* private and derived ones */
                         if ((orders[a].rank && orders[a].rank != rank) || (orders[b].rank && orders[b].rank != rank)) continue;
                         check_pair(&r);
                     }
     fv_context_destroy(ctx);
 }
 
-TEST_MAIN(CASE(every_pair_of_orders))
+/* The transform of the Winograd kernel from every order of weights: what plain C in double makes of them, padding zero. */
+static void winograd_weights(void)
+{
+    const fvi_kernel *kernel = find_kernel("winograd_weights");
+    const int64_t dim[4] = {40, 21, 3, 3};
+    fv_context *ctx = fv_context_create();
+    reorder r = {.ctx = ctx, .kernel = kernel, .type = fvi_type_make(FV_F32, 4, dim)};
+    CHECK(kernel);
+    CHECK_EQ(fvi_cpu_choose_isa(ctx, getenv("FOVEA_ISA"), &r.isa), FV_OK);
+    r.to = r.isa >= FVI_ISA_AVX512 ? FVI_WINOGRAD16 : FVI_WINOGRAD8;
+    const int64_t n = fvi_type_numel(&r.type), to = fvi_layout_elements(r.to, &r.type);
+    CHECK_EQ(to, 36 * (r.to == FVI_WINOGRAD16 ? 48 * 32 : 40 * 24));
+    float *plain = malloc((size_t)n * sizeof *plain), *want = malloc((size_t)to * sizeof *want), *got = fvi_malloc_aligned((size_t)to * sizeof *got);
+    for (int64_t i = 0; i < n; i++) plain[i] = (float)((i * 2654435761u >> 7) % 2001) / 1000.0f - 1.0f;
+    CHECK(fvi_layout_convert(&r.type, plain, FVI_PLAIN, want, r.to));
+    CHECK(!fvi_layout_convert(&r.type, want, r.to, plain, FVI_PLAIN));
+    for (int a = 0; a < FVI_COUNT(orders) && r.isa >= FVI_ISA_AVX2; a++) {
+        r.from = orders[a].layout;
+        if (r.from >= FVI_OPAQUE || (orders[a].rank && orders[a].rank != 4)) continue;
+        const size_t bytes = FVI_ALIGN_UP(fvi_layout_bytes(r.from, &r.type), (size_t)64);
+        float *in = aligned_alloc(64, bytes);
+        CHECK(fvi_layout_convert(&r.type, plain, FVI_PLAIN, in, r.from));
+        for (int64_t i = 0; i < to; i++) got[i] = NAN;
+        CHECK_EQ(run(&r, 2, in, got), FV_OK);
+        double worst = 0;
+        for (int64_t i = 0; i < to; i++) worst = fmax(worst, isfinite(got[i]) ? fabs((double)got[i] - (double)want[i]) : (double)INFINITY);
+        test_check(worst < 3e-7, TEST_PLACE, "from %s: off by %g", fvi_layout_name(r.from), worst);
+        free(in);
+    }
+    free(plain), free(want), fvi_free_aligned(got, (size_t)to * sizeof *got);
+    fv_context_destroy(ctx);
+}
+
+TEST_MAIN(CASE(every_pair_of_orders), CASE(winograd_weights))

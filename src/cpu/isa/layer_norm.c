@@ -52,15 +52,28 @@ FVI_AI int group_of(const int64_t n, const int arrays, const bool bf)
     return fit < 4 ? 4 : fit > GROUP ? GROUP : (int)fit;
 }
 
-FVI_AI float sum_of(const void *x, const int64_t n, const bool bf)
+/* Sum of a row; `wide`, where given, takes it as f32. */
+FVI_AI float sum_of(const void *x, float *wide, const int64_t n, const bool bf)
 {
     const int64_t whole = n / VW * VW;
     vf a[4] = {vsplat(0), vsplat(0), vsplat(0), vsplat(0)};
     int64_t i = 0;
     for (; i + 4 * VW <= whole; i += 4 * VW)
-        FVI_UNROLL for (int v = 0; v < 4; v++) a[v] += vld(x, i + v * VW, bf);
-    for (; i < whole; i += VW) a[0] += vld(x, i, bf);
-    if (whole < n) a[1] += vld_n(x, whole, (int)(n - whole), bf);
+        FVI_UNROLL for (int v = 0; v < 4; v++) {
+            const vf f = vld(x, i + v * VW, bf);
+            if (wide) vst(wide, i + v * VW, f, false);
+            a[v] += f;
+        }
+    for (; i < whole; i += VW) {
+        const vf f = vld(x, i, bf);
+        if (wide) vst(wide, i, f, false);
+        a[0] += f;
+    }
+    if (whole < n) {
+        const vf f = vld_n(x, whole, (int)(n - whole), bf);
+        if (wide) vst_n(wide, whole, f, (int)(n - whole), false);
+        a[1] += f;
+    }
     return total(four(a));
 }
 
@@ -85,36 +98,51 @@ FVI_AI float centred_squares(const void *x, const float mean, const int64_t n, c
     return total(four(q));
 }
 
-FVI_AI void normalise(const fvi_ln_forward *t, const void *x, void *y, const float mean, const float rstd, const int64_t n, const bool bf)
+FVI_AI void normalise(const fvi_ln_forward *t, const void *x, const bool x_bf, void *y, const float mean, const float rstd, const int64_t n,
+                      const bool bf)
 {
     const int64_t whole = n / VW * VW;
     const int left = (int)(n - whole);
     for (int64_t i = 0; i < whole; i += VW)
-        put(y, i, (vld(x, i, bf) - mean) * rstd * vld(t->scale, i, false) + vld(t->shift, i, false), bf, t->stream);
+        put(y, i, (vld(x, i, x_bf) - mean) * rstd * vld(t->scale, i, false) + vld(t->shift, i, false), bf, t->stream);
     if (left)
-        vst_n(y, whole, (vld_n(x, whole, left, bf) - mean) * rstd * vld_n(t->scale, whole, left, false) + vld_n(t->shift, whole, left, false),
+        vst_n(y, whole, (vld_n(x, whole, left, x_bf) - mean) * rstd * vld_n(t->scale, whole, left, false) + vld_n(t->shift, whole, left, false),
               left, bf);
 }
 
-FVI_AI void forward_any(const fvi_ln_forward *t0, const int64_t n, const bool bf)
+enum { WIDE = 3072 };       /* floats of the rows in hand: beside their bf16 and the outputs in the first cache */
+
+/* widen: bf16 rows are unpacked once, into a buffer, not in each of the three passes. */
+FVI_AI void forward_rows(const fvi_ln_forward *t0, const int64_t n, const bool bf, const bool widen)
 {
     const fvi_ln_forward local = *t0, *t = &local;
     const int64_t bytes = n * (bf ? 2 : 4);
-    const int most = bf ? group_of(n, 1, bf) : 1;               /* f32 waits for memory, and best row by row */
+    const int most = widen ? FVI_MIN(GROUP, (int)(WIDE / n)) : 1;      /* f32 waits for memory, and best row by row */
     const float share = 1.0f / (float)n, eps = (float)t->eps;
     float mean[GROUP], rstd[GROUP] = {0};
+    _Alignas(64) float wide[WIDE];
     for (int64_t row = 0; row < t->rows; row += most) {
         const int rows = (int)(t->rows - row < most ? t->rows - row : most);
         const char *x = (const char *)t->x + row * bytes;
         char *y = (char *)t->y + row * bytes;
-        for (int r = 0; r < rows; r++) mean[r] = sum_of(x + r * bytes, n, bf) * share;
-        for (int r = 0; r < rows; r++) rstd[r] = centred_squares(x + r * bytes, mean[r], n, bf);
+        for (int r = 0; r < rows; r++) mean[r] = sum_of(x + r * bytes, widen ? wide + r * n : NULL, n, bf) * share;
+        for (int r = 0; r < rows; r++)
+            rstd[r] = widen ? centred_squares(wide + r * n, mean[r], n, false) : centred_squares(x + r * bytes, mean[r], n, bf);
         for (int r = 0; r < GROUP; r++) rstd[r] = 1.0f / sqrtf(rstd[r] * share + eps);
-        for (int r = 0; r < rows; r++) normalise(t, x + r * bytes, y + r * bytes, mean[r], rstd[r], n, bf);
+        for (int r = 0; r < rows; r++) {
+            if (widen) normalise(t, wide + r * n, false, y + r * bytes, mean[r], rstd[r], n, bf);
+            else normalise(t, x + r * bytes, bf, y + r * bytes, mean[r], rstd[r], n, bf);
+        }
         for (int r = 0; t->mean && r < rows; r++) t->mean[row + r] = mean[r];
         for (int r = 0; t->rstd && r < rows; r++) t->rstd[row + r] = rstd[r];
     }
     if (t->stream) vstream_end();
+}
+
+FVI_AI void forward_any(const fvi_ln_forward *t, const int64_t n, const bool bf)
+{
+    if (bf && n <= WIDE / 2) forward_rows(t, n, bf, true);
+    else forward_rows(t, n, bf, false);
 }
 
 /* ---- backward ----------------------------------------------------------------------------------------------------- */
