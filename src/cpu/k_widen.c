@@ -52,7 +52,7 @@ static const fvi_kernel *find(const fvi_query *q, bool fixed, fvi_query *f)
             if (strcmp(kernel->op, q->node->op->name)) continue;
             *f = f32_query(q);
             last = kernel;
-            if (kernel->choose(f) && (!fixed || (!memcmp(f->in_layout, q->in_layout, sizeof f->in_layout) &&
+            if (kernel->choose(f) && !fvi_layout_derived(f->in_layout[1]) && (!fixed || (!memcmp(f->in_layout, q->in_layout, sizeof f->in_layout) &&
                                                  !memcmp(f->out_layout, q->out_layout, sizeof f->out_layout))))
                 return kernel;
         }

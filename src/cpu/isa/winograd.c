@@ -168,12 +168,15 @@ void FVI_ISA_NAME(fvi_winograd_weights)(const float *w, const int64_t *o_at, con
 {
     const int64_t c = (ins + VW - 1) / VW * VW, blocks_out = (outs + VW - 1) / VW;
     const int lanes = (int)FVI_MIN((int64_t)VW, outs - ob * VW);
+    const int64_t *at = o_at + ob * VW;
+    bool together = lanes == VW;                         /* in memory: blocked by these channels */
+    for (int l = 1; l < lanes; l++) together &= at[l] == at[0] + l;
     for (int64_t i = 0; i < c; i++) {
         vf g[9], h[18], t[36];
         for (int k = 0; k < 9; k++) {
             float lane[VW] = {0};
-            for (int l = 0; l < lanes && i < ins; l++) lane[l] = w[o_at[ob * VW + l] + i_at[i] + k_at[k]];
-            g[k] = vld(lane, 0, false);
+            for (int l = 0; l < lanes && i < ins && !together; l++) lane[l] = w[at[l] + i_at[i] + k_at[k]];
+            g[k] = together && i < ins ? vld(w, at[0] + i_at[i] + k_at[k], false) : vld(lane, 0, false);
         }
         for (int j = 0; j < 3; j++) weight_line(g + j, 3, h + j, 3);
         for (int k = 0; k < 6; k++) weight_line(h + 3 * k, 1, t + 6 * k, 1);
