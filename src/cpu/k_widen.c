@@ -12,7 +12,7 @@ enum { STRETCH = 16384 };                                /* elements that a thre
 
 extern const fvi_kernel_list fvi_kernels_k_conv2d_patch, fvi_kernels_k_wgrad_small, fvi_kernels_k_conv2d, fvi_kernels_k_conv2d_act,
     fvi_kernels_k_linear, fvi_kernels_k_matmul;
-/* The kernels to run in f32, those of higher priority first. */
+/* The kernels to run in f32, those of higher priority first. Not k_winograd.c, whose derived weights are f32 only. */
 static const fvi_kernel_list *const files[] = {&fvi_kernels_k_conv2d_patch, &fvi_kernels_k_wgrad_small, &fvi_kernels_k_conv2d,
                                                &fvi_kernels_k_conv2d_act, &fvi_kernels_k_linear, &fvi_kernels_k_matmul};
 
@@ -52,7 +52,7 @@ static const fvi_kernel *find(const fvi_query *q, bool fixed, fvi_query *f)
             if (strcmp(kernel->op, q->node->op->name)) continue;
             *f = f32_query(q);
             last = kernel;
-            if (kernel->choose(f) && !fvi_layout_derived(f->in_layout[1]) && (!fixed || (!memcmp(f->in_layout, q->in_layout, sizeof f->in_layout) &&
+            if (kernel->choose(f) && (!fixed || (!memcmp(f->in_layout, q->in_layout, sizeof f->in_layout) &&
                                                  !memcmp(f->out_layout, q->out_layout, sizeof f->out_layout))))
                 return kernel;
         }

@@ -21,7 +21,7 @@ int fvi_layout_block(fvi_layout l)
     return l == FVI_NCHW16C ? 16 : l == FVI_NCHW8C ? 8 : 1;
 }
 
-bool fvi_layout_derived(fvi_layout l) { return l == FVI_WINOGRAD16 || l == FVI_WINOGRAD8; }
+bool fvi_layout_derived(fvi_layout l) { return l > FVI_OPAQUE; }
 
 /* Steps of a layout from outermost to innermost: axis and size of the step (0: the outer part of the axis). */
 typedef struct order { int n; struct { int axis; int64_t size; } step[12]; int64_t block[FV_MAX_RANK]; } order;

@@ -3,8 +3,9 @@
  * outermost to innermost, an upper-case letter is an axis split in blocks whose inner parts follow with their size.
  * A blocked axis is padded to a multiple of its block; padding is zero and every kernel keeps it zero.
  *
- * FVI_WINOGRAD16 and 8 are derived: f32 weights (O, C, 3, 3) after Winograd's transform for F(4x4, 3x3), G g G^T (Lavin and
- * Gray, "Fast Algorithms for Convolutional Neural Networks", 2016), for the points 0, +-a, +-b and infinity, as [36][O/b][C rounded up to b][b]. Kernels may ask for them; there is no way back, so no variable lives in them. */
+ * Those behind FVI_OPAQUE are derived: f32 weights (O, C, 3, 3) after Winograd's transform for F(4x4, 3x3), G g G^T (Lavin and
+ * Gray, "Fast Algorithms for Convolutional Neural Networks", 2016), for the points 0, +-a, +-b and infinity, as
+ * [36][O/b][C rounded up to b][b]. Kernels may ask for them; there is no way back, so no variable lives in them. */
 #ifndef FVI_LAYOUT_H
 #define FVI_LAYOUT_H
 

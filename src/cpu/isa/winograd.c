@@ -7,10 +7,11 @@
 #include "cpu/isa/vec.h"
 #include "ops/activation.h"
 
+/* Tiles whose sums, times FVI_WINOGRAD_GROUP, are in registers at once: 24 of 32, or 12 of 16. */
 #if defined(__AVX512F__)
-enum { ROWS = 6 };                                      /* tiles in registers: 12 x 2 sums of 32 */
-#else
 enum { ROWS = 6 };
+#else
+enum { ROWS = 3 };
 #endif
 
 #define A FVI_WINOGRAD_A
@@ -83,9 +84,11 @@ FVI_AI void blocks(const float *v, const int64_t row, const float *u, const int6
     case 1: block(v, row, u, c, m, o, 1, groups); break;
     case 2: block(v, row, u, c, m, o, 2, groups); break;
     case 3: block(v, row, u, c, m, o, 3, groups); break;
+#if defined(__AVX512F__)
     case 4: block(v, row, u, c, m, o, 4, groups); break;
     case 5: block(v, row, u, c, m, o, 5, groups); break;
     case 6: block(v, row, u, c, m, o, 6, groups); break;
+#endif
     default: break;
     }
 }
