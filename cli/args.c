@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one grammar: words, key=value, --key value, --key=value, +variant, flags, -o FILE. */
+/* The one grammar: words, key=value, --key value, --key=value, +variant, flags, -o FILE; behind -- words only. */
 #include "cli.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int flag_index(const fv_command *command, const char *name)
@@ -49,27 +50,76 @@ static int add_long(cli *c, const char *name, const char *value)
     return EXIT_DONE;
 }
 
+bool cli_describe_flag(const fv_command *command, int index, char name[64], const char **help)
+{
+    static const cli_option everywhere[] = {
+        {"help", NULL, "explains the command", NULL},
+        {"json", NULL, "one JSON object on standard output and nothing else there", NULL},
+        {"quiet", NULL, "no notes and no progress", NULL}};
+    const cli_option *o = command->flags;
+    const char *dashes = "--";
+    for (; o && o->name && index; o++) index--;
+    if (!o || !o->name) {
+        const bool output = command->output.name;
+        if (index - output >= (command->text_only ? 1 : 3)) return false;
+        o = output && !index ? &command->output : &everywhere[index - output];
+        if (o == &command->output) dashes = "";
+    }
+    snprintf(name, 64, "%s%s%s%s", dashes, o->name, o->value ? " " : "", o->value ? o->value : "");
+    *help = o->help;
+    return true;
+}
+
 /* One argument that begins with "--"; *at moves when it takes the next one too. */
 static int parse_long(cli *c, int argc, char **argv, int *at)
 {
     const char *name = argv[*at] + 2;
     int flag = flag_index(c->command, name);
-    if (!strcmp(name, "json")) c->json = true;
-    else if (!strcmp(name, "quiet")) c->quiet = true;
+    if (!strcmp(name, "json") && !c->command->text_only) c->json = true;
+    else if (!strcmp(name, "quiet") && !c->command->text_only) c->quiet = true;
     else if (!strcmp(name, "help")) c->help = true;
     else if (flag >= 0) c->flags |= 1u << flag;
     else if (strchr(name, '=')) return add_long(c, name, NULL);
-    else if (!*name) return cli_usage(c, "-- stands alone");
     else if (*at + 1 < argc && strncmp(argv[*at + 1], "--", 2)) return add_long(c, name, argv[++*at]);
     else return cli_usage(c, "--%s is no flag of this command; a configuration key needs a value, %s=VALUE", name, name);
     return EXIT_DONE;
 }
 
-/* "key=value" or "+variant"; not "dir/a=b.jpg", for keys have no slash. */
-static bool is_setting(const char *a)
+/* Is there a key of that name (n bytes)? */
+static bool is_key(const fv_command *command, const char *name, size_t n)
+{
+    const char *own, *help, *fallback;
+    char key[128];
+    if (cli_own_setting(command, name, n)) return true;
+    for (int i = 0; command->table && (own = command->table(i, &help, &fallback)); i++)
+        if (strlen(own) == n && !strncmp(own, name, n)) return true;
+    if (!command->keys || n >= sizeof key) return false;
+    snprintf(key, sizeof key, "%.*s", (int)n, name);
+    return fv_config_find(key) >= 0;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+/* "key=value" or "+variant"; but "dir/a=b.jpg", for keys have no slash, and "a=b.jpg" that is there are paths. One that
+ * may be either is an error, for the shell may have written it (*.jpg). */
+static int add_word(cli *c, char *a)
 {
     const char *equals = strchr(a, '=');
-    return a[0] == '+' || (equals && !memchr(a, '/', (size_t)(equals - a)));
+    char room[FV_SHELL_ROOM];
+    const char *word = fv_shell_word(a, room);
+    bool variant = a[0] == '+', setting = !variant && equals && !memchr(a, '/', (size_t)(equals - a));
+    if (setting && is_there(a)) {
+        if (is_key(c->command, a, (size_t)(equals - a)))
+            return cli_usage(c, "%s is a setting, and a file is called so: write --%s or ./%s", a, word, word);
+        setting = false;
+    }
+    if (setting || variant) c->settings[c->n_settings++] = a;
+    else c->words[c->n_words++] = a;
+    return EXIT_DONE;
 }
 
 const fv_command *cli_find_command(const fv_command *const *commands, const char *name)
@@ -78,6 +128,13 @@ const fv_command *cli_find_command(const fv_command *const *commands, const char
     for (; *commands; commands++)
         if (!strcmp((*commands)->name, name)) return *commands;
     return NULL;
+}
+
+static int no_flag(const cli *c, const char *a)
+{
+    char room[FV_SHELL_ROOM];
+    if (!is_there(a)) return cli_usage(c, "unknown flag %s", a);
+    return cli_usage(c, "unknown flag %s; for the file write ./%s", a, fv_shell_word(a, room));
 }
 
 int cli_parse(cli *c, int argc, char **argv)
@@ -93,14 +150,18 @@ int cli_parse(cli *c, int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         char *a = argv[i];
         int code = EXIT_DONE;
+        if (!strcmp(a, "--")) {                          /* paths from here on, whatever they look like */
+            while (++i < argc) c->words[c->n_words++] = argv[i];
+            break;
+        }
         if (!strcmp(a, "-h")) c->help = true;
         else if (!strcmp(a, "-o")) {
-            if (i + 1 >= argc) return cli_usage(c, "-o needs a file");
+            if (!c->command->output.name) return cli_usage(c, "-o is no flag of this command");
+            if (i + 1 >= argc || !*argv[i + 1]) return cli_usage(c, "-o needs a name: -o %s", c->command->output.value);
             c->output = argv[++i];
         } else if (!strncmp(a, "--", 2)) code = parse_long(c, argc, argv, &i);
-        else if (a[0] == '-' && a[1] && (a[1] < '0' || a[1] > '9')) return cli_usage(c, "unknown flag %s", a);
-        else if (is_setting(a)) c->settings[c->n_settings++] = a;
-        else c->words[c->n_words++] = a;
+        else if (a[0] == '-' && a[1] && (a[1] < '0' || a[1] > '9')) return no_flag(c, a);
+        else code = add_word(c, a);
         if (code != EXIT_DONE) return code;
     }
     return EXIT_DONE;
@@ -225,20 +286,16 @@ bool cli_check_settings(const cli *c)
 
 int cli_print_to(cli *c, bool (*print)(FILE *to, const void *what), const void *what)
 {
-    char path[4096];
+    char *text = NULL;
+    size_t bytes = 0;
     if (!c->output) return print(stdout, what) ? EXIT_DONE : EXIT_USAGE;
-    if (snprintf(path, sizeof path, "%s.tmp.%ld", c->output, (long)getpid()) >= (int)sizeof path) return cli_usage(c, "-o: the name is too long");
-    FILE *f = fopen(path, "we");
-    if (!f) {
-        fprintf(stderr, "fovea %s: %s: %s\n", c->command->name, path, strerror(errno));
-        return EXIT_DATA;
-    }
-    bool known = print(f, what), written = !ferror(f);
-    written = fclose(f) == 0 && written;
-    if (known && written && rename(path, c->output) == 0) return EXIT_DONE;
-    if (known) fprintf(stderr, "fovea %s: cannot write %s: %s\n", c->command->name, c->output, strerror(errno));
-    remove(path);
-    return known ? EXIT_DATA : EXIT_USAGE;
+    FILE *f = open_memstream(&text, &bytes);
+    const bool known = f && print(f, what), printed = f && fclose(f) == 0;
+    int code = EXIT_USAGE;
+    if (!printed) code = cli_report(c, FV_ERROR_NOMEM);
+    else if (known) code = cli_report(c, fv_file_write(c->ctx, c->output, text, bytes));
+    free(text);
+    return code;
 }
 
 int cli_report(const cli *c, fv_status status)
@@ -253,6 +310,11 @@ int cli_report(const cli *c, fv_status status)
     if (status == FV_OK) return code;
     const char *said = fv_error_message(c->ctx), *message = *said ? said : fv_status_text(status);   /* the program's own allocations */
     fprintf(stderr, "fovea %s: %s\n", c->command->name, message);
+    char *here = getcwd(NULL, 0);
+    if (!here && errno == ENOENT)
+        fprintf(stderr, "fovea %s: the current folder has been deleted: relative paths lead nowhere\n",
+                c->command->name);
+    free(here);
     if (getenv("FOVEA_TRACE")) fprintf(stderr, "%s\n", fv_error_text(c->ctx));
     if (c->json) {
         printf("{\"error\": ");

@@ -39,7 +39,9 @@ typedef struct fv_command {
     const char *arguments;       /* "CONFIG.json|RUN [key=value ...]" */
     const char *about;           /* one line */
     const char *help;            /* further lines, or NULL */
-    const cli_option *flags;     /* own flags; --json, --quiet and --help are everywhere */
+    const cli_option *flags;     /* own flags; --help is everywhere */
+    cli_option output;           /* -o: what it takes ("FILE.csv") and what for; without a name: none is taken */
+    bool text_only;              /* takes neither --json nor --quiet */
     const cli_option *settings;  /* own key=value */
     const char *(*table)(int index, const char **help, const char **fallback);     /* further own key=value */
     int keys;                    /* takes configuration keys: CLI_KEYS_LISTED: help lists them, CLI_KEYS_TAKEN: it does not */
@@ -58,6 +60,8 @@ void cli_print_reference(FILE *to, bool json);
 bool cli_print_completion(FILE *to, const char *shell);
 /* What may stand where the last word is, a line each: "text<TAB>meaning"; ":files" asks the shell for paths. */
 int cli_complete(const fv_command *const *commands, int n, char **words);
+/* The flag number `index` that the command takes, in words ("-o FILE", "--json"); false past the end. */
+bool cli_describe_flag(const fv_command *command, int index, char name[64], const char **help);
 /* Calls print with the file of -o, or standard output; a file is there as a whole or not at all. */
 int cli_print_to(cli *c, bool (*print)(FILE *to, const void *what), const void *what);
 
@@ -82,11 +86,20 @@ int cli_report(const cli *c, fv_status status);
 /* Usage error of the command line itself. */
 int cli_usage(const cli *c, const char *fmt, ...) FV_PRINTF(2, 3);
 
-/* The model that a word names: one of the library (with model_args.* and classes= from the settings), that of a run (a folder), or
- * that of stored weights (it has a slash, a dot or an @: a file, RUN@latest). */
-fv_status cli_model(cli *c, const char *word, fv_model **out) FV_CHECKED;
+/* The model that a word names: one of the library (with model_args.* from the settings), that of a run (a folder), or
+ * that of stored weights (it has a slash, a dot or an @: a file, RUN@latest). `classes`: 0 when not given. */
+fv_status cli_model(cli *c, const char *word, long long classes, fv_model **out) FV_CHECKED;
 /* input=CxHxW into dims; keeps them when not given. false and a message when it is something else. */
 bool cli_input(const cli *c, int64_t dims[3]);
+
+/* ---- process ---- */
+
+/* Before anything is opened: descriptors 0 to 2, the signals. */
+void cli_begin_process(void);
+/* From now on Ctrl-C, SIGTERM and SIGHUP call `ask` (from a handler), which makes the work stop, in place of ending the
+ * process; false: there is nothing to be stopped. A second Ctrl-C ends the process all the same. A reader of the output
+ * that goes away is no end. */
+void cli_on_stop(bool (*ask)(void));
 
 /* ---- text ---- */
 const char *cli_thousands(long long n, char out[32]);      /* "11,181,642" */

@@ -34,4 +34,5 @@ static const cli_option settings[] = {
 const fv_command fv_command_augment = {
     .name = "augment", .arguments = "CONFIG.json|RUN [key=value ...] [+variant ...] [-o FILE.png]", .about = "paints what augmentation makes of training pictures",
     .help = "A row for each picture: first as evaluation sees it, then as each epoch of a training with these keys would. Without -o: augment.png.",
-    .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};
+    .output = {"-o", "FILE.png", "the picture; augment.png without it", NULL}, .settings = settings,
+    .keys = CLI_KEYS_TAKEN, .run = run};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea bench: time of a training step or of inference on random pictures; with --ops where it goes. */
 #include "cli.h"
-#include "fovea/nn.h"
+#include "fovea/tools.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,46 +12,15 @@ typedef struct op_share { char name[48], kernel[64]; bool backward; int calls; d
 typedef struct bench {
     cli *c;
     fv_model *model;
-    fv_session *session;
-    fv_function *gradient, *update, *forward;
+    fv_bench *run;
     bool train, amp, sgd, recompute;
-    long long batch, threads, steps, warmup;
+    long long batch, threads, steps, warmup, classes;
     int64_t input[3];
-    float *images;
-    int64_t *labels;
-    fv_tensor in[2];
     double *times, *sorted, first;
     long *switches;              /* of each step: how often the process was preempted */
     op_share *shares;
     int n_shares, room;
 } bench;
-
-static fv_status build_gradient(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    const bench *b = user;
-    (void)n_in;
-    fv_value *weight = NULL;
-    fv_value *loss = fv_cross_entropy(g, fv_model_build(g, b->model, in[0]), in[1], NULL, &weight);
-    if (!loss) return fv_graph_status(g);
-    return fv_accumulate_gradients(g, NULL, loss, weight, true);
-}
-
-static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    const bench *b = user;
-    (void)in;
-    (void)n_in;
-    const fv_optimizer_options adamw = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1}, sgd = {.kind = FV_SGD};
-    return fv_optimizer_update(g, b->session, b->sgd ? &sgd : &adamw);
-}
-
-static fv_status build_forward(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    const bench *b = user;
-    (void)n_in;
-    fv_result(g, "output", fv_model_build(g, b->model, in[0]));
-    return fv_graph_status(g);
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -65,45 +34,14 @@ static int by_time(const void *a, const void *b)
     return x > y ? -1 : x < y;
 }
 
-/* Pictures of pseudo-random numbers around zero, and labels. */
-static bool make_batch(bench *b)
-{
-    size_t n = (size_t)b->batch * (size_t)(b->input[0] * b->input[1] * b->input[2]);
-    uint32_t state = 12345;
-    if (posix_memalign((void **)(void *)&b->images, 64, n * sizeof *b->images)) b->images = NULL;
-    b->labels = calloc((size_t)b->batch, sizeof *b->labels);
-    if (!b->images || !b->labels) return false;
-    for (size_t i = 0; i < n; i++) {
-        state = state * 1664525u + 1013904223u;
-        b->images[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
-    }
-    for (long long i = 0; i < b->batch; i++) b->labels[i] = i % 2;
-    b->in[0] = (fv_tensor){FV_F32, 4, {b->batch, b->input[0], b->input[1], b->input[2]}, b->images};
-    b->in[1] = (fv_tensor){FV_I64, 1, {b->batch}, b->labels};
-    return true;
-}
-
 static fv_status create(bench *b)
 {
-    fv_input_spec spec[2] = {{"images", FV_F32, 4, {FV_N, b->input[0], b->input[1], b->input[2]}}, {"labels", FV_I64, 1, {FV_N}}};
-    fv_function_options train = {.training = true};
-    fv_status status = fv_session_create(b->c->ctx, &(fv_session_options){.amp = b->amp, .passes = b->recompute ? "+recompute" : NULL, .kernel_table = cli_setting(b->c, "kernel_table")}, &b->session);
-    if (status != FV_OK) return status;
-    if (!b->train) return fv_function_create(b->session, "forward", spec, 1, build_forward, b, NULL, &b->forward);
-    status = fv_function_create(b->session, "forward_backward", spec, 2, build_gradient, b, &train, &b->gradient);
-    if (status == FV_OK) status = fv_function_create(b->session, "update", NULL, 0, build_update, b, &train, &b->update);
-    if (status == FV_OK) status = fv_function_compile(b->gradient, b->in, 2, NULL);
-    if (status == FV_OK) status = fv_function_compile(b->update, NULL, 0, NULL);
-    if (status == FV_OK) status = fv_session_set_scalar(b->session, "lr", 1e-4);
-    if (status == FV_OK) status = fv_session_set_scalar(b->session, b->sgd ? "momentum" : "beta1", 0.9);
-    return status;
-}
-
-static fv_status one_step(bench *b)
-{
-    if (!b->train) return fv_function_call(b->forward, b->in, 1, NULL, 0);
-    fv_status status = fv_function_call(b->gradient, b->in, 2, NULL, 0);
-    return status == FV_OK ? fv_function_call(b->update, NULL, 0, NULL, 0) : status;
+    fv_bench_options o = {.model = b->model, .train = b->train, .amp = b->amp, .recompute = b->recompute, .batch_size = b->batch,
+                          .kernel_table = cli_setting(b->c, "kernel_table")};
+    memcpy(o.input, b->input, sizeof o.input);
+    if (b->sgd) o.optimizer = (fv_optimizer_options){.name = "sgd"};
+    else o.optimizer = (fv_optimizer_options){.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 1};
+    return fv_bench_create(b->c->ctx, &o, &b->run);
 }
 
 static long preemptions(void)
@@ -117,13 +55,13 @@ static fv_status measure(bench *b)
 {
     double begin = fv_seconds();
     fv_status status = create(b);
-    if (status == FV_OK) status = one_step(b);
+    if (status == FV_OK) status = fv_bench_step(b->run);
     b->first = fv_seconds() - begin;
-    for (long long i = 0; i < b->warmup && status == FV_OK; i++) status = one_step(b);
+    for (long long i = 0; i < b->warmup && status == FV_OK; i++) status = fv_bench_step(b->run);
     for (long long i = 0; i < b->steps && status == FV_OK; i++) {
         const long before = preemptions();
         begin = fv_seconds();
-        status = one_step(b);
+        status = fv_bench_step(b->run);
         b->sorted[i] = b->times[i] = fv_seconds() - begin;
         b->switches[i] = preemptions() - before;
     }
@@ -156,9 +94,7 @@ static fv_status profile(bench *b)
     b->room = 256;
     b->shares = calloc((size_t)b->room, sizeof *b->shares);
     if (!b->shares) return FV_ERROR_NOMEM;
-    fv_status status = b->train ? fv_function_profile(b->gradient, b->in, 2, repeats, add_share, b)
-                                : fv_function_profile(b->forward, b->in, 1, repeats, add_share, b);
-    if (status == FV_OK && b->train) status = fv_function_profile(b->update, NULL, 0, repeats, add_share, b);
+    const fv_status status = fv_bench_profile(b->run, repeats, add_share, b);
     qsort(b->shares, (size_t)b->n_shares, sizeof *b->shares, by_time);
     return status;
 }
@@ -187,7 +123,7 @@ static void print_json(const bench *b)
     printf(", \"median_ms\": %.4f, \"p10_ms\": %.4f, \"p90_ms\": %.4f, \"min_ms\": %.4f, \"max_ms\": %.4f, \"spread\": %.4f", median * 1e3,
            quantile(b, 0.1) * 1e3, quantile(b, 0.9) * 1e3, b->sorted[0] * 1e3, b->sorted[b->steps - 1] * 1e3, (quantile(b, 0.9) - quantile(b, 0.1)) / median);
     printf(", \"images_per_second\": %.2f, \"first_call_s\": %.4f, \"session_bytes\": %lld, \"peak_bytes\": %lld, \"cpu\": ", (double)b->batch / median,
-           b->first, (long long)fv_session_memory(b->session), (long long)fv_machine_memory_peak());
+           b->first, (long long)fv_bench_memory(b->run), (long long)fv_machine_memory_peak());
     cli_json_text(stdout, m.cpu);
     printf(", \"isa\": \"%s\", \"libraries\": ", m.isa);
     cli_json_text(stdout, m.libraries);
@@ -216,7 +152,7 @@ static void print_text(const bench *b)
            (long long)b->input[0], (long long)b->input[1], (long long)b->input[2], b->amp ? "bf16" : "f32", b->threads);
     printf("%.3f ms a step (10 %%: %.3f, 90 %%: %.3f, of %lld), %.1f images/s; first call %.3f s; memory %s, peak of the process %s\n", median * 1e3,
            quantile(b, 0.1) * 1e3, quantile(b, 0.9) * 1e3, b->steps, (double)b->batch / median, b->first,
-           cli_bytes((double)fv_session_memory(b->session), memory), cli_bytes((double)fv_machine_memory_peak(), peak));
+           cli_bytes((double)fv_bench_memory(b->run), memory), cli_bytes((double)fv_machine_memory_peak(), peak));
     if (!b->shares) return;
     printf("\n%-28s %-30s %6s %10s %8s %10s %8s\n", "operation", "kernel", "calls", "ms", "share", "GFLOP/s", "GB/s");
     for (int i = 0; i < b->n_shares; i++) {
@@ -235,6 +171,7 @@ static int read_settings(bench *b)
     const char *optimizer = cli_setting(c, "optimizer");
     b->sgd = optimizer && !strcmp(optimizer, "sgd");
     bool ok = cli_input(c, b->input) && cli_number(c, "batch", 1, 1 << 20, &b->batch) && cli_bool(c, "recompute", &b->recompute) && cli_number(c, "batch_size", 1, 1 << 20, &b->batch) &&
+              cli_number(c, "classes", 1, 1 << 24, &b->classes) &&
               cli_number(c, "threads", 0, 1024, &b->threads) && cli_number(c, "steps", 1, 1000000, &b->steps) && cli_number(c, "warmup", 0, 1000000, &b->warmup);
     return ok ? EXIT_DONE : EXIT_USAGE;
 }
@@ -249,23 +186,18 @@ static int run(cli *c)
     if (b.threads) fv_context_set_threads(c->ctx, (int)b.threads);
     b.threads = fv_context_threads(c->ctx);
     fv_machine_pin((int)b.threads);
-    fv_status status = cli_model(c, c->words[0], &b.model);
+    fv_status status = cli_model(c, c->words[0], b.classes, &b.model);
     b.times = calloc((size_t)b.steps, sizeof *b.times);
     b.sorted = calloc((size_t)b.steps, sizeof *b.sorted);
     b.switches = calloc((size_t)b.steps, sizeof *b.switches);
-    if (status == FV_OK && (!b.times || !b.sorted || !b.switches || !make_batch(&b))) status = FV_ERROR_NOMEM;
+    if (status == FV_OK && (!b.times || !b.sorted || !b.switches)) status = FV_ERROR_NOMEM;
     if (status == FV_OK) status = measure(&b);
     if (status == FV_OK && cli_flag(c, "ops")) status = profile(&b);
     if (status == FV_OK && c->json) print_json(&b);
     else if (status == FV_OK) print_text(&b);
     int code = cli_report(c, status);
-    fv_function_destroy(b.gradient);
-    fv_function_destroy(b.update);
-    fv_function_destroy(b.forward);
-    fv_session_destroy(b.session);
+    fv_bench_destroy(b.run);
     fv_model_destroy(b.model);
-    free(b.images);
-    free(b.labels);
     free(b.times);
     free(b.sorted);
     free(b.switches);

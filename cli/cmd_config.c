@@ -8,21 +8,27 @@ static bool print_reference(FILE *to, const void *json)
     return true;
 }
 
+static bool print_text(FILE *to, const void *text)
+{
+    return fputs(text, to) >= 0;
+}
+
 static int run(cli *c)
 {
     fv_config *config = NULL;
     if (c->n_words > 1) return cli_usage(c, "one configuration at a time");
     if (cli_flag(c, "reference")) {
-        if (c->n_words || c->n_settings) return cli_usage(c, "--reference stands alone: it is about all keys");
+        if (c->n_words || c->n_settings || cli_flag(c, "origins"))
+            return cli_usage(c, "--reference stands alone: it is about all keys");
         return cli_print_to(c, print_reference, &c->json);
     }
     fv_status status = fv_config_create(c->ctx, c->n_words ? c->words[0] : NULL, c->n_settings, c->settings, &config);
     char *text = status == FV_OK ? fv_config_text(config, cli_flag(c, "origins")) : NULL;
     if (status == FV_OK && !text) status = FV_ERROR_NOMEM;
-    if (text) fputs(text, stdout);
+    const int code = text ? cli_print_to(c, print_text, text) : cli_report(c, status);
     fv_text_free(text);
     fv_config_destroy(config);
-    return cli_report(c, status);
+    return code;
 }
 
 static const cli_option flags[] = {
@@ -30,6 +36,8 @@ static const cli_option flags[] = {
     {"reference", NULL, "all keys with kind, default, range, meaning and example, as Markdown; with --json as JSON", NULL},
     CLI_OPTIONS_END};
 const fv_command fv_command_config = {
-    .name = "config", .arguments = "CONFIG.json|RUN [key=value ...] [+variant ...] [--origins] | --reference [-o FILE]",
+    .name = "config",
+    .arguments = "CONFIG.json|RUN [key=value ...] [+variant ...] [--origins] [-o FILE] | --reference [-o FILE]",
     .about = "prints the resolved configuration, where each value is from, or the reference of all keys",
-    .flags = flags, .keys = CLI_KEYS_LISTED, .run = run};
+    .flags = flags, .output = {"-o", "FILE", "where it is written; standard output without it", NULL},
+    .keys = CLI_KEYS_LISTED, .run = run};

@@ -59,4 +59,5 @@ const fv_command fv_command_export = {
     .about = "a model as an ONNX file, with class names and preprocessing in it",
     .help = "A run stands for its best weights, the moving average where one was kept. The input is `input` (batch_size, 3, H, W), the\n"
             "output `output` (batch_size, classes), before softmax. The weights of a model by name are initial ones.",
-    .flags = flags, .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};
+    .flags = flags, .output = {"-o", "FILE.onnx", "the file; beside the weights without it", NULL},
+    .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};

@@ -41,9 +41,7 @@ static void print_options(FILE *to, const fv_command *command)
         fprintf(to, "  %-28s %s\n", text, help ? help : "");
     }
     fprintf(to, "\nflags\n");
-    for (const cli_option *o = command->flags; o && o->name; o++) fprintf(to, "  --%-26s %s\n", o->name, o->help);
-    fprintf(to, "  --json                       one JSON object on standard output\n"
-                "  --quiet                      warnings and errors only\n");
+    for (int i = 0; cli_describe_flag(command, i, text, &help); i++) fprintf(to, "  %-28s %s\n", text, help);
 }
 
 void cli_print_help(FILE *to, const fv_command *command)
@@ -56,45 +54,45 @@ void cli_print_help(FILE *to, const fv_command *command)
     if (command->keys == CLI_KEYS_LISTED || strstr(command->arguments, "MODEL")) print_models(to);
 }
 
-static void print_key(const fv_config_entry *e)
+static void print_key(FILE *to, const fv_config_entry *e)
 {
-    printf("%s\n  %s\n\n  default   %s\n  value     %s%s%s\n", e->name, e->help, e->fallback, e->choices ? "" : e->kind, *e->range ? ", " : "", e->range);
+    fprintf(to, "%s\n  %s\n\n  default   %s\n", e->name, e->help, e->fallback);
+    fprintf(to, "  value     %s%s%s\n", e->choices ? "" : e->kind, *e->range ? ", " : "", e->range);
     if (e->choices) {
-        printf("  one of   ");
-        for (int i = 0; e->choices[i]; i++) printf(" %s", e->choices[i]);
-        printf("\n");
+        fprintf(to, "  one of   ");
+        for (int i = 0; e->choices[i]; i++) fprintf(to, " %s", e->choices[i]);
+        fprintf(to, "\n");
     }
-    if (e->aliases) printf("  also      %s\n", e->aliases);
-    if (e->group) printf("  short     %s=%s\n", e->group, e->example);
-    printf("  example   %s=%s\n", e->name, e->example);
-    if (e->path) printf("  relative paths count from the configuration's folder, on the command line from the current one\n");
-    if (e->local) printf("  may be changed when a run goes on\n");
+    if (e->aliases) fprintf(to, "  also      %s\n", e->aliases);
+    if (e->group) fprintf(to, "  short     %s=%s\n", e->group, e->example);
+    fprintf(to, "  example   %s=%s\n", e->name, e->example);
+    if (e->path)
+        fprintf(to, "  relative paths count from the configuration's folder, on the command line from the current "
+                    "one\n");
+    if (e->local) fprintf(to, "  may be changed when a run goes on\n");
 }
 
-static bool print_page(FILE *to, const void *commands)
+/* What was asked: the manual page, a shell's script, a command, a key. */
+static bool print(FILE *to, const void *asked)
 {
-    cli_print_manual(to, commands);
+    const cli *c = asked;
+    const char *word = c->n_words ? c->words[0] : "help", *shell = cli_setting(c, "completion");
+    const fv_command *command = cli_find_command(c->commands, word);
+    fv_config_entry e;
+    if (cli_flag(c, "man")) cli_print_manual(to, c->commands);
+    else if (shell) return cli_print_completion(to, shell);
+    else if (command) cli_print_help(to, command);
+    else if (fv_config_describe(fv_config_find(word), &e)) print_key(to, &e);
+    else return cli_usage(c, "there is no command and no key \"%s\"", word), false;
     return true;
-}
-
-static bool print_script(FILE *to, const void *shell)
-{
-    return cli_print_completion(to, shell);
 }
 
 static int run(cli *c)
 {
-    const char *word = c->n_words ? c->words[0] : "help", *shell = cli_setting(c, "completion");
-    const fv_command *command = cli_find_command(c->commands, word);
-    fv_config_entry e;
     if (!cli_check_settings(c)) return EXIT_USAGE;
-    if (c->n_words > 1) return cli_usage(c, "one command or key at a time");
-    if (cli_flag(c, "man")) return cli_print_to(c, print_page, c->commands);
-    if (shell) return cli_print_to(c, print_script, shell);
-    if (command) cli_print_help(stdout, command);
-    else if (fv_config_describe(fv_config_find(word), &e)) print_key(&e);
-    else return cli_usage(c, "there is no command and no key \"%s\"", word);
-    return EXIT_DONE;
+    if (c->n_words + cli_flag(c, "man") + (c->n_settings > 0) > 1)
+        return cli_usage(c, "one command, key, --man or completion= at a time");
+    return cli_print_to(c, print, c);
 }
 
 static const cli_option flags[] = {{"man", NULL, "prints the manual page", NULL}, CLI_OPTIONS_END};
@@ -103,4 +101,5 @@ const fv_command fv_command_help = {
     .name = "help", .arguments = "COMMAND|KEY [--man] [completion=bash|zsh|fish] [-o FILE]", .about = "explains a command or a configuration key",
     .help = "Without -o to standard output. An installation brings manual page and completion along; without one:\n"
             "  eval \"$(fovea help completion=bash)\"       fovea help --man | man -l -",
-    .flags = flags, .settings = settings, .run = run};
+    .flags = flags, .output = {"-o", "FILE", "where it is written; standard output without it", NULL},
+    .text_only = true, .settings = settings, .run = run};

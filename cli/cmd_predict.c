@@ -22,15 +22,42 @@ typedef struct predict {
     bool logits;
 } predict;
 
+static void print_cell(FILE *to, const fv_column *c, const fv_cell *cell)
+{
+    if (c->kind == FV_COLUMN_TEXT) cli_show(to, cell->text ? cell->text : "?");
+    else if (c->kind == FV_COLUMN_INTEGER) fprintf(to, "%lld", (long long)cell->number);
+    else if (c->kind == FV_COLUMN_SHARE) fprintf(to, "%.1f %%", 100 * cell->number);
+    else fprintf(to, "%.6g", cell->number);
+}
+
 static void print_row(predict *p, const fv_prediction *r)
 {
     cli_show(stdout, r->name);
-    for (int k = 0; k < r->n_top; k++) {
-        printf(k ? ", " : ": ");
-        cli_show(stdout, p->info->class_names[r->top[k]]);
-        printf(" %.1f %%", 100 * (double)r->probabilities[r->top[k]]);
+    for (int k = 0; k < r->n_rows; k++) {
+        const fv_column *c = p->info->task->columns;
+        printf(k ? "," : ":");
+        for (int i = 0; c[i].name; i++) {
+            if (c[i].json_only) continue;
+            printf(" ");
+            print_cell(stdout, &c[i], &r->cells[k * r->n_columns + i]);
+        }
     }
     printf("\n");
+}
+
+/* The output of the model for this picture, as one list. */
+static void json_output(FILE *to, const predict *p, const fv_prediction *r)
+{
+    const fv_tensor *t = p->info->task->output ? fv_results_find(r->results, p->info->task->output) : NULL;
+    int64_t n = 1;
+    if (!t || t->dtype != FV_F32 || t->rank < 1) return;
+    for (int i = 1; i < t->rank; i++) n *= t->dims[i];
+    fprintf(to, ", \"%s\": [", p->info->task->output_kind);
+    for (int64_t k = 0; k < n; k++) {
+        if (k) fprintf(to, ", ");
+        cli_json_number(to, (double)((const float *)t->data)[r->place * n + k]);
+    }
+    fprintf(to, "]");
 }
 
 static void json_row(predict *p, const fv_prediction *r)
@@ -44,20 +71,22 @@ static void json_row(predict *p, const fv_prediction *r)
         fprintf(to, "}");
         return;
     }
-    fprintf(to, ", \"top\": [");
-    for (int k = 0; k < r->n_top; k++) {
-        fprintf(to, "%s{\"class\": ", k ? ", " : "");
-        cli_json_text(to, p->info->class_names[r->top[k]]);
-        fprintf(to, ", \"index\": %lld, \"probability\": ", (long long)r->top[k]);
-        cli_json_number(to, (double)r->probabilities[r->top[k]]);
+    fprintf(to, ", \"%s\": [", p->info->task->rows_name);
+    for (int k = 0; k < r->n_rows; k++) {
+        fprintf(to, k ? ", {" : "{");
+        for (int i = 0; p->info->task->columns[i].name; i++) {
+            const fv_column *c = &p->info->task->columns[i];
+            const fv_cell *cell = &r->cells[k * r->n_columns + i];
+            fprintf(to, "%s\"%s\": ", i ? ", " : "", c->name);
+            if (c->kind == FV_COLUMN_TEXT) cli_json_text(to, cell->text);
+            else if (c->kind == FV_COLUMN_INTEGER) fprintf(to, "%lld", (long long)cell->number);
+            else cli_json_number(to, cell->number);
+        }
         fprintf(to, "}");
     }
     fprintf(to, "]");
-    for (int64_t k = 0; p->logits && k < p->info->classes; k++) {
-        fprintf(to, k ? ", " : ", \"logits\": [");
-        cli_json_number(to, (double)r->logits[k]);
-    }
-    fprintf(to, p->logits ? "]}" : "}");
+    if (p->logits) json_output(to, p, r);
+    fprintf(to, "}");
 }
 
 static bool take(void *user, const fv_prediction *r)
@@ -132,7 +161,7 @@ static fv_status list_pictures(predict *p)
 static fv_status predict_all(predict *p, int topk)
 {
     fv_predict_totals totals;
-    const fv_predict_options o = {.topk = topk, .table = p->c->output};
+    const fv_predict_options o = {.limit = topk, .table = p->c->output};
     if (p->c->json && !(p->rows = open_memstream(&p->text, &p->length))) return FV_ERROR_NOMEM;
     const fv_status status = fv_predict_files(p->predictor, p->pictures, p->n, &o, take, p, &totals);
     if (p->rows && fclose(p->rows) != 0 && status == FV_OK) return FV_ERROR_NOMEM;
@@ -145,9 +174,10 @@ static fv_status predict_all(predict *p, int topk)
 static int run(cli *c)
 {
     predict p = {.c = c, .logits = cli_flag(c, "logits")};
-    long long topk = 5, classes = 0;
+    long long topk = 0, classes = 0;
     if (c->n_words < 2) return cli_usage(c, "a model and pictures are needed, as in: fovea predict runs/pets photo.jpg");
     if (!cli_check_settings(c) || !cli_number(c, "topk", 1, 1 << 24, &topk) || !cli_number(c, "classes", 1, 1 << 24, &classes)) return EXIT_USAGE;
+    if (p.logits && !c->json) return cli_usage(c, "--logits is for --json");
     const size_t n = c->output ? strlen(c->output) : 0;
     if (c->output && (n < 5 || strcmp(c->output + n - 4, ".csv"))) return cli_usage(c, "-o %s: a table is written as CSV, -o FILE.csv", c->output);
     const char **keys = calloc((size_t)c->n_settings + 1, sizeof *keys);
@@ -171,9 +201,9 @@ static int run(cli *c)
     return code;
 }
 
-static const cli_option flags[] = {{"logits", NULL, "with --json: the output for all classes too, before softmax", NULL}, CLI_OPTIONS_END};
+static const cli_option flags[] = {{"logits", NULL, "with --json: the model's output too, before softmax", NULL}, CLI_OPTIONS_END};
 static const cli_option settings[] = {
-    {"topk", "N", "classes that are shown: 5", NULL},
+    {"topk", "N", "rows that are shown of a picture, classes or objects: 5 classes", NULL},
     {"classes", "N", "of a model by name: 1000", NULL},
     CLI_OPTIONS_END};
 const fv_command fv_command_predict = {
@@ -181,5 +211,6 @@ const fv_command fv_command_predict = {
     .about = "the most probable classes of pictures",
     .help = "A run stands for its best weights, the moving average where one was kept. Folders are searched to the bottom, in the order of\n"
             "the paths; - is a picture on standard input. Pictures become numbers as in training's validation. data.on_bad_file=skip goes on\n"
-            "without pictures that cannot be read. -o writes a table: path, classes with probabilities, error.",
-    .flags = flags, .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};
+            "without pictures that cannot be read.",
+    .flags = flags, .output = {"-o", "FILE.csv", "a table: path, classes with probabilities, error", NULL},
+    .settings = settings, .keys = CLI_KEYS_TAKEN, .run = run};

@@ -26,7 +26,7 @@ static int run(cli *c)
     char *own = c->output ? NULL : output_of(c);
     const char *output = c->output ? c->output : own;
     if (!output) return cli_report(c, FV_ERROR_NOMEM);
-    fv_status status = fv_report_write(c->ctx, c->words, c->n_words, output);
+    fv_status status = fv_report_write(c->ctx, NULL, c->words, c->n_words, output);
     if (status == FV_OK && c->json) {
         printf("{\"report\": ");
         cli_json_text(stdout, output);
@@ -41,4 +41,5 @@ static int run(cli *c)
 const fv_command fv_command_report = {
     .name = "report", .arguments = "RUN... [-o FILE.html]", .about = "a page about a run, or several runs overlaid",
     .help = "One file that holds all it shows: curves, confusion matrix, classes, worst mistakes, configuration. Readable without a network.\n"
-            "Without -o: RUN/report.html; report.html for several runs. Training writes it at its end.", .run = run};
+            "Without -o: RUN/report.html; report.html for several runs. Training writes it at its end.",
+    .output = {"-o", "FILE.html", "the page", NULL}, .run = run};

@@ -61,7 +61,7 @@ static int run(cli *c)
     o.batch_size = batch;
     o.amp = dtype && !strcmp(dtype, "bf16");
     if (threads) fv_context_set_threads(c->ctx, (int)threads);
-    fv_status status = cli_model(c, c->words[0], &m);
+    fv_status status = cli_model(c, c->words[0], classes, &m);
     if (status == FV_OK) status = fv_model_summary(c->ctx, m, &o, &s);
     if (status == FV_OK && c->json) {
         print_json(fv_model_name(m), s, &o);

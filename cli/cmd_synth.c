@@ -8,10 +8,10 @@
 
 static volatile sig_atomic_t stop;
 
-static void on_signal(int number)
+static bool ask_to_stop(void)
 {
     stop = 1;
-    signal(number, SIG_DFL);                             /* a second one ends the process at once */
+    return true;
 }
 
 typedef struct view { bool shown; double last; const cli *c; } view;
@@ -57,10 +57,21 @@ static void print_list(const cli *c)
     if (c->json) printf("]\n");
 }
 
-static void print_keys(void)
+static void print_keys(const cli *c)
 {
     const char *name, *help, *fallback;
-    for (int i = 0; (name = fv_synth_key(i, &help, &fallback)); i++) printf("  %-10s %-7s %s\n", name, fallback, help);
+    for (int i = 0; (name = fv_synth_key(i, &help, &fallback)); i++) {
+        if (!c->json) {
+            printf("  %-10s %-7s %s\n", name, fallback, help);
+            continue;
+        }
+        printf("%s\"%s\": {\"default\": ", i ? ", " : "{", name);
+        cli_json_text(stdout, fallback);
+        printf(", \"help\": ");
+        cli_json_text(stdout, help);
+        printf("}");
+    }
+    if (c->json) printf("}\n");
 }
 
 static void print_result(const cli *c, const fv_synth_result *r, double seconds)
@@ -83,21 +94,19 @@ static int run(cli *c)
 {
     fv_synth_options o;
     fv_synth_result result;
-    if (cli_flag(c, "list")) {
-        print_list(c);
-        return EXIT_DONE;
-    }
-    if (cli_flag(c, "keys")) {
-        print_keys();
+    const bool list = cli_flag(c, "list"), keys = cli_flag(c, "keys");
+    if (list || keys) {
+        if (c->n_words || c->n_settings || c->output || cli_flag(c, "overwrite") || (list && keys))
+            return cli_usage(c, "--list and --keys stand alone");
+        if (list) print_list(c);
+        else print_keys(c);
         return EXIT_DONE;
     }
     if (c->n_words != 1 || strcmp(c->words[0], "planes")) return cli_usage(c, "planes is the one set there is");
     if (!c->output || !*c->output) return cli_usage(c, "-o FOLDER is needed");
     fv_status status = read_settings(c, &o);
     if (status == FV_ERROR_CANCELED) return EXIT_USAGE;
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    cli_on_stop(ask_to_stop);
     view v = {.c = c};
     const double begin = fv_seconds();
     if (status == FV_OK) status = fv_synth_planes(c->ctx, c->output, &o, cli_flag(c, "overwrite"), on_progress, &v, &result);
@@ -117,5 +126,6 @@ const fv_command fv_command_synth = {
     .about = "makes pictures of aircraft from above, to try things with",
     .help = "The same keys give the same pixels on every machine. A folder that holds something else is left alone.",
     .flags = flags,
+    .output = {"-o", "FOLDER", "where the set is made", NULL},
     .table = fv_synth_key,
     .run = run};

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,11 +20,11 @@ typedef struct view {
 
 static fv_trainer *volatile running;
 
-static void on_signal(int number)
+static bool ask_to_stop(void)
 {
-    signal(number, SIG_DFL);                             /* a second one ends the process at once */
-    if (running) fv_trainer_interrupt(running);
-    else raise(number);                                  /* nothing is being trained */
+    fv_trainer *t = running;
+    if (t) fv_trainer_interrupt(t);
+    return t;
 }
 
 /* A finished line: to the console and to the run's log. */
@@ -93,8 +92,10 @@ static void show_step(view *v, const fv_train_progress *p)
 {
     char text[256];
     double now = fv_seconds();
-    v->loss_sum += p->loss;
-    v->loss_count++;
+    if (isfinite(p->loss)) {                             /* NaN: an update of pictures without a weight */
+        v->loss_sum += p->loss;
+        v->loss_count++;
+    }
     if (now - v->last_print < (v->terminal ? 0.1 : 10.0) && p->step != p->start_step + 1) return;
     v->last_print = now;
     progress_text(v, p, text, sizeof text);
@@ -108,13 +109,11 @@ static void show_step(view *v, const fv_train_progress *p)
     v->loss_count = 0;
 }
 
-/* A line has room for the main figures; metrics.csv, events and report have all. */
-static bool is_shown(const char *metric)
+/* A line has room for the first metrics, and those of raw weights; metrics.csv, events and report have all. */
+static bool is_shown(int index, const char *metric)
 {
-    static const char *const names[] = {"loss", "acc", "top5", "f1", "acc_raw"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i], metric)) return true;
-    return false;
+    const size_t n = strlen(metric);
+    return index < 4 || (n > 4 && !strcmp(metric + n - 4, "_raw"));
 }
 
 static void show_validation(view *v, const fv_train_progress *p)
@@ -123,7 +122,7 @@ static void show_validation(view *v, const fv_train_progress *p)
     int used = snprintf(text, sizeof text, "  %lld/%lld  validation", (long long)p->step, (long long)p->max_steps);
     for (int i = 0; i < p->n_metrics && used < 400; i++) {
         const char *name = strncmp(p->metrics[i].name, "val_", 4) ? p->metrics[i].name : p->metrics[i].name + 4;
-        if (!is_shown(name)) continue;
+        if (!is_shown(i, name)) continue;
         used += snprintf(text + used, sizeof text - (size_t)used, "  %s %.4f", name, p->metrics[i].value);
     }
     if (p->improved) snprintf(text + used, sizeof text - (size_t)used, "  best");
@@ -173,12 +172,13 @@ static void extension(const fv_train_progress *p, char out[96])
 
 static void show_end(view *v, const fv_train_progress *p, bool was_finished)
 {
-    char text[9000], more[96];
+    char text[3 * FV_SHELL_ROOM], more[96], run[FV_SHELL_ROOM];
     if (was_finished && p->seed_count) {
         snprintf(text, sizeof text, "%s is finished at step %lld", p->run, (long long)p->step);
     } else if (was_finished) {
         extension(p, more);
-        snprintf(text, sizeof text, "%s is finished at step %lld; extend with: fovea train %s --continue%s", p->run, (long long)p->step, p->run, more);
+        snprintf(text, sizeof text, "%s is finished at step %lld; extend with: fovea train %s --continue%s", p->run,
+                 (long long)p->step, fv_shell_word(p->run, run), more);
     } else if (v->dry) {
         snprintf(text, sizeof text, "dry run: data, shapes and memory fit; loss of the first batch %.3f; nothing was written", p->loss);
     } else if (p->best_step >= 0) {
@@ -242,10 +242,8 @@ static void show_seeds(view *v, const fv_seeds *s)
 
 static int train(cli *c, const fv_train_options *o, view *v)
 {
-    struct sigaction action = {.sa_handler = on_signal};
     fv_seeds *seeds = NULL;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    cli_on_stop(ask_to_stop);
     fv_status status = fv_train(c->ctx, NULL, o, &running, &seeds);
     if (v->line_open && !c->quiet) fprintf(stderr, "\n");
     v->line_open = false;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-typedef struct tune { cli *c; fv_model *model; bool train; char last[256]; } tune;
+typedef struct tune { cli *c; fv_model *model; bool train; long long classes; char last[256]; } tune;
 
 static fv_status build(fv_graph *g, fv_value *const *in, int n_in, void *user)
 {
@@ -33,15 +33,16 @@ static void on_row(void *user, const fv_tune_row *row)
     printf("  %c %-10s %10.3f ms\n", row->chosen ? '*' : ' ', row->candidate, row->seconds * 1e3);
 }
 
-static int read_settings(cli *c, long long *batch, int64_t input[3], bool *amp, bool *train)
+static int read_settings(tune *t, long long *batch, int64_t input[3], bool *amp)
 {
+    cli *c = t->c;
     const char *dtype = cli_setting(c, "dtype"), *mode = cli_setting(c, "mode");
     long long threads = 0;
     if (!cli_check_settings(c) || !cli_input(c, input) || !cli_number(c, "batch", 1, 1 << 20, batch) || !cli_number(c, "batch_size", 1, 1 << 20, batch) ||
-        !cli_number(c, "threads", 0, 1024, &threads))
+        !cli_number(c, "threads", 0, 1024, &threads) || !cli_number(c, "classes", 1, 1 << 24, &t->classes))
         return EXIT_USAGE;
     *amp = dtype && !strcmp(dtype, "bf16");
-    *train = !mode || !strcmp(mode, "train");
+    t->train = !mode || !strcmp(mode, "train");
     if (threads) fv_context_set_threads(c->ctx, (int)threads);
     return EXIT_DONE;
 }
@@ -68,7 +69,7 @@ static int run(cli *c)
     char note[256];
     if (c->n_words != 1) return cli_usage(c, "one model is needed, as in: fovea tune resnet18 batch_size=32 -o table.json");
     if (!c->output) return cli_usage(c, "-o FILE is needed: where the table goes");
-    if (read_settings(c, &batch, input, &o.amp, &t.train) != EXIT_DONE) return EXIT_USAGE;
+    if (read_settings(&t, &batch, input, &o.amp) != EXIT_DONE) return EXIT_USAGE;
     const int threads = fv_context_threads(c->ctx);
     fv_machine_pin(threads);
     snprintf(note, sizeof note, "%s %s batch_size=%lld input=%lldx%lldx%lld dtype=%s", c->words[0], t.train ? "train" : "infer", batch,
@@ -77,7 +78,7 @@ static int run(cli *c)
     const fv_input_spec specs[2] = {{"images", FV_F32, 4, {FV_N, input[0], input[1], input[2]}}, {"labels", FV_I64, 1, {FV_N}}};
     const fv_tensor in[2] = {{FV_F32, 4, {batch, input[0], input[1], input[2]}, NULL}, {FV_I64, 1, {batch}, NULL}};
     const fv_function_options function = {.training = t.train};
-    fv_status status = cli_model(c, c->words[0], &t.model);
+    fv_status status = cli_model(c, c->words[0], t.classes, &t.model);
     if (status == FV_OK) status = fv_tune(c->ctx, c->output, note, specs, in, t.train ? 2 : 1, build, &t, &function, &o, on_row, &t, &r);
     if (status == FV_OK) print_result(c, &r);
     fv_model_destroy(t.model);
@@ -96,4 +97,5 @@ static const cli_option settings[] = {
 const fv_command fv_command_tune = {
     .name = "tune", .arguments = "MODEL|RUN|FILE.safetensors -o FILE.json [mode=train|infer] [batch_size=16] [input=3x224x224] [key=value ...]",
     .about = "times the kernels that may be chosen between for each shape of a model, and writes the table of the fastest",
-    .help = "The table holds for this CPU, library and number of threads.", .settings = settings, .run = run};
+    .help = "The table holds for this CPU, library and number of threads.", .settings = settings,
+    .output = {"-o", "FILE.json", "the table", NULL}, .run = run};

@@ -89,10 +89,12 @@ static void offer_argument(const typed *t, const fv_command *command, int positi
 
 static void offer_flags(const typed *t, const fv_command *command)
 {
-    for (const cli_option *o = command->flags; o && o->name; o++) offer(t, "--", o->name, "", o->help);
-    offer(t, "--", "json", "", "one JSON object on standard output");
-    offer(t, "--", "quiet", "", "warnings and errors only");
-    offer(t, "--", "help", "", "explains the command");
+    char name[64];
+    const char *help;
+    for (int i = 0; cli_describe_flag(command, i, name, &help); i++) {
+        name[strcspn(name, " ")] = 0;
+        offer(t, "", name, "", help);
+    }
 }
 
 static void offer_settings(const typed *t, const fv_command *command)

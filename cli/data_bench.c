@@ -3,6 +3,7 @@
 #include "data_bench.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -47,6 +48,15 @@ static bool count(data_bench *b, int64_t pictures)
     return in < b->batches;
 }
 
+/* What is left in /tmp otherwise is as large as a run. */
+static volatile sig_atomic_t stop;
+
+static bool ask_to_stop(void)
+{
+    stop = 1;
+    return true;
+}
+
 static bool on_batch(void *user, const fv_loaded *l)
 {
     return count(user, l->pictures);
@@ -55,9 +65,9 @@ static bool on_batch(void *user, const fv_loaded *l)
 static bool on_step(void *user, fv_train_event event, const fv_train_progress *p)
 {
     data_bench *b = user;
-    if (event != FV_TRAIN_STEP) return true;
+    if (event != FV_TRAIN_STEP) return !stop;
     b->data_wait = p->data_wait;
-    return b->n_times * b->window < b->batches && count(b, 1);
+    return !stop && b->n_times * b->window < b->batches && count(b, 1);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -84,6 +94,7 @@ static fv_status bench_training(data_bench *b)
     char folder[] = "/tmp/fovea_bench_XXXXXX", run[64];
     fv_trainer *t = NULL;
     if (!mkdtemp(folder)) return FV_ERROR_IO;
+    cli_on_stop(ask_to_stop);
     snprintf(run, sizeof run, "%s/run", folder);
     bool ok = add(b, "run", run) && add(b, "validate_every", "1000000000") && add(b, "save_every", "1000000000") && add(b, "max_steps", "1000000000") &&
               add(b, "data.split.val", "0") && add(b, "scheduler", "constant");

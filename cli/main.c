@@ -62,6 +62,7 @@ static int flushed(int code)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
+    cli_begin_process();
     if (!name) {
         print_usage(stderr);
         return EXIT_USAGE;

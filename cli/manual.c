@@ -48,10 +48,7 @@ static void print_options(FILE *to, const fv_command *command)
         snprintf(term, sizeof term, "%s=%s", name, fallback ? fallback : "...");
         entry(to, term, help);
     }
-    for (const cli_option *o = command->flags; o && o->name; o++) {
-        snprintf(term, sizeof term, "--%s", o->name);
-        entry(to, term, o->help);
-    }
+    for (int i = 0; cli_describe_flag(command, i, term, &help) && strcmp(term, "--help"); i++) entry(to, term, help);
 }
 
 /* Further help: lines that begin with blanks keep their form. */
@@ -144,8 +141,8 @@ static void print_pairs(FILE *to, const char *title, const pair *pairs, int n)
 #define PRINT_PAIRS(to, title, pairs) print_pairs(to, title, pairs, (int)(sizeof pairs / sizeof *pairs))
 
 static const pair common[] = {
-    {"--json", "One JSON object on standard output and nothing else there."},
-    {"--quiet", "Warnings and errors only."},
+    {"--json", "One JSON object on standard output and nothing else there. Of every command but help."},
+    {"--quiet", "No notes and no progress: results, warnings and errors only. Of every command but help."},
     {"--help, -h", "Explains the command."},
     {"--version, -V", "Without a command: prints the version."},
 };
@@ -190,7 +187,10 @@ void cli_print_manual(FILE *to, const fv_command *const *commands)
     }
     section(to, "DESCRIPTION");
     fprintf(to, "Trains image classifiers on CPUs, evaluates and exports them, and writes a report of each run.\n"
-                "Every configuration key is\n.IR key = value\nin every command that takes them;\n.BI \\-\\-key \" value\"\nmeans the same.\n");
+                "Every configuration key is\n.IR key = value\nin every command that takes them;\n"
+                ".BI \\-\\-key \" value\"\nmeans the same.\n"
+                "A word with = in it that names a file and no key is a path; behind\n"
+                ".B \\-\\-\nall words are paths.\n");
     PRINT_PAIRS(to, "OPTIONS", common);
     section(to, "COMMANDS");
     for (int i = 0; commands[i]; i++) print_command(to, commands[i]);

@@ -51,12 +51,9 @@ static fv_status from_config(cli *c, const char *path, const char *name, int n, 
     return status;
 }
 
-fv_status cli_model(cli *c, const char *word, fv_model **out)
+fv_status cli_model(cli *c, const char *word, long long classes, fv_model **out)
 {
     struct stat st;
-    long long classes = 0;
-    const char *text = cli_setting(c, "classes");
-    if (text) classes = atoll(text);
     if (stat(word, &st) == 0 && S_ISDIR(st.st_mode)) {
         if (!c->quiet) fprintf(stderr, "note: %s is taken as a run\n", word);
         return from_config(c, word, NULL, 0, NULL, classes ? classes : count_classes(word), out);

@@ -27,7 +27,8 @@ static const char intro[] =
     "- A plain value on a group sets the key that says so below: `data=pictures` is `data.root=pictures`.\n"
     "- An augmentation that has a probability takes a number or an object: `0.5`, `{\"p\": 0.5}`.\n"
     "- Relative paths count from the folder of the file, on the command line from the current one.\n"
-    "- A key and its alias together, an unknown key, a wrong kind of value or one out of range are errors that name file, line and key.\n"
+    "- A key twice in a file or variant (under an alias, as a group and with dots), an unknown key, "
+    "a wrong kind of value or one out of range are errors that name file, line and key.\n"
     "- `enable_cudnn_benchmark` and `enable_compile` are accepted with a note: they mean nothing here.\n";
 
 /* A cell of a table: no pipe ends it, no tag is opened. */

@@ -32,41 +32,23 @@ const char *cli_bytes(double bytes, char out[32])
     return out;
 }
 
-/* The character that begins at s: its bytes, and the columns that a terminal gives it. Bytes that are no UTF-8 count as one each. */
-static int character(const unsigned char *s, int *columns)
+static int show(FILE *to, const char *s, int width)
 {
-    static const unsigned wide[][2] = {{0x1100, 0x115F}, {0x2E80, 0xA4CF}, {0xAC00, 0xD7A3}, {0xF900, 0xFAFF}, {0xFE30, 0xFE6F}, {0xFF00, 0xFF60},
-                                       {0xFFE0, 0xFFE6}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
-    int n = *s < 0xC0 ? 1 : *s < 0xE0 ? 2 : *s < 0xF0 ? 3 : *s < 0xF8 ? 4 : 1;
-    unsigned code = n == 1 ? *s : *s & (0x7Fu >> n);
-    *columns = 1;
-    for (int i = 1; i < n; i++) {
-        if ((s[i] & 0xC0) != 0x80) return 1;
-        code = code << 6 | (s[i] & 0x3F);
-    }
-    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
-        if (code >= wide[i][0] && code <= wide[i][1]) *columns = 2;
-    return n;
+    fv_text t = {0};
+    const int columns = fv_text_show(&t, s, width);
+    if (t.data && !t.failed) fwrite(t.data, 1, t.length, to);
+    fv_text_free(t.data);
+    return columns;
 }
 
 int cli_show(FILE *to, const char *s)
 {
-    int used = 0;
-    while (*s) {
-        const unsigned char c = (unsigned char)*s;
-        int columns, n = character((const unsigned char *)s, &columns);
-        if (c == '\n') columns = fputs("\\n", to) < 0 ? 0 : 2;
-        else if (c < 0x20 || c == 0x7f) columns = fprintf(to, "\\x%02x", c);
-        else fwrite(s, 1, (size_t)n, to);
-        used += columns;
-        s += n;
-    }
-    return used;
+    return show(to, s, 0);
 }
 
 void cli_cell(FILE *to, const char *s, int width)
 {
-    for (int used = cli_show(to, s); used < width; used++) fputc(' ', to);
+    show(to, s, width);
 }
 
 void cli_json_text(FILE *to, const char *s)

@@ -49,7 +49,8 @@ static fv_status read_file(const char *path, fv_context *ctx, fv_bytes *bytes)
 static fv_status run(fv_context *ctx, fv_predictor *p, char **paths, int n, float *probabilities)
 {
     const fv_predictor_info *info = fv_predictor_describe(p);
-    printf("%s: %s, %lld classes, pictures of %lld pixels\n", info->model, info->architecture, (long long)info->classes, (long long)info->size);
+    printf("%s: %s, %lld classes, pictures of %lld x %lld pixels\n", info->model, info->architecture, (long long)info->classes, (long long)info->width,
+           (long long)info->height);
     for (int i = 0; i < n; i++) {                        /* from the file */
         TRY(fv_predict(p, &(fv_picture){.path = paths[i]}, 1, probabilities, NULL));
         show(paths[i], info, probabilities);

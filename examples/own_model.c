@@ -49,7 +49,7 @@ static fv_status build_gradients(fv_graph *g, fv_value *const *in, int n_in, voi
 
 static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *user)
 {
-    return (void)in, (void)n_in, (void)user, fv_optimizer_update(g, s, &(fv_optimizer_options){.kind = FV_ADAMW, .weight_decay = 0.05});
+    return (void)in, (void)n_in, (void)user, fv_optimizer_update(g, s, &(fv_optimizer_options){.name = "adamw", .weight_decay = 0.05});
 }
 
 static fv_status run(fv_context *ctx)

@@ -10,8 +10,10 @@ enum { SIDE = 16, CLASSES = 3 };
 #define TRY(call) do { fv_status status_ = (call); if (status_ != FV_OK) return status_; } while (0)
 
 /* Data: sample `index` is made when it is asked for, by several threads at once. */
-static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     unsigned noise = (unsigned)index * 2654435761u + *(const unsigned *)s->user;
     TRY(fv_image_resize(ctx, image, SIDE, SIDE));
     *label = index % CLASSES;
@@ -44,12 +46,14 @@ static fv_status gradient(fv_graph *g, const fv_model *m, fv_value *images, fv_v
 static double right[CLASSES], all[CLASSES];
 static void begin(void *user) { (void)user; for (int k = 0; k < CLASSES; k++) right[k] = all[k] = 0; }
 
-static void add(void *user, const fv_batch *b, const float *scores, int64_t classes)
+static void add(void *user, const fv_batch *b, const fv_results *r)
 {
-    for (int64_t i = 0; i < b->n; i++, scores += classes) {
+    const int64_t *labels = fv_batch_find(b, "labels")->data;
+    const float *scores = fv_results_find(r, "scores")->data;
+    for (int64_t i = 0; i < b->n; i++, scores += CLASSES) {
         int64_t best = 0;
-        for (int64_t k = 1; k < classes; k++) best = scores[k] > scores[best] ? k : best;
-        (void)user, all[b->labels[i]]++, right[b->labels[i]] += best == b->labels[i];
+        for (int64_t k = 1; k < CLASSES; k++) best = scores[k] > scores[best] ? k : best;
+        (void)user, all[labels[i]]++, right[labels[i]] += best == labels[i];
     }
 }
 

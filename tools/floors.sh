@@ -9,8 +9,8 @@ build=${1:-build/check}
 failed=0
 
 # Folder and floor. Folders of one floor do not see each other.
-floors="base:0 ir:1 ops:2 io:2 image:2 cpu:3 cuda:3 dist:3 compile:4 onnx:4 nn:5 data:5 synth:5 optim:5 loss:5 metrics:5
-models:6 tasks:7 predict:7 report:8 train:9 search:10 cli:11"
+floors="base:0 ir:1 ops:2 io:2 image:2 cpu:3 cuda:3 dist:3 compile:4 onnx:4 nn:5 data:5 synth:5 optim:5 loss:5 metrics:5 page:5
+models:6 tasks:7 predict:8 report:8 train:9 search:10 cli:11"
 
 # Shared by both awk programs: floor[], may(from, to) = "" or the reason why not.
 rules='
@@ -54,6 +54,9 @@ if [ -n "$files" ]; then
         if (path == "op_list.inc") to = "ops"
         else if (path == "kernel_list.inc") to = "cpu"
         else if (path == "model_list.inc") to = "models"
+        else if (path == "optimizer_list.inc" || path == "schedule_list.inc") to = "optim"
+        else if (path == "task_list.inc") to = "tasks"
+        else if (path == "format_list.inc") to = "data"
         else if (path == "command_list.inc" || path !~ /\//) to = own
         else { to = path; sub(/\/.*/, "", to) }
         if (own == "cli") { if (to != "cli") fail("cli includes \"" path "\": public headers and cli/ only"); return }

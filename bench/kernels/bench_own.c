@@ -43,11 +43,19 @@ static void *filled(size_t bytes, bool bf16, bool positive, unsigned seed)
 
 static const fvi_kernel *find_kernel(const char *op)
 {
-    const fvi_kernel *list[16];
-    const int n = fvi_registry_candidates(op, list, 16);
-    for (int i = 0; i < n; i++)
-        if (strncmp(list[i]->name, "dnnl", 4)) return list[i];
-    return NULL;
+    const fvi_kernel *k = fvi_registry_next_kernel(op, NULL);
+    while (k && !strncmp(k->name, "dnnl", 4)) k = fvi_registry_next_kernel(op, k);
+    return k;
+}
+
+/* Types and layouts are filled in afterwards. */
+static void open_query(fvi_query *q, int n_in, int n_out)
+{
+    memset(q, 0, sizeof *q);
+    q->n_in = n_in;
+    q->n_out = n_out;
+    q->in = q->few.in;
+    q->in_layout = q->few.layout;
 }
 
 static void tensor(fvi_type *t, fv_dtype dtype, int rank, const int64_t *dims)
@@ -64,7 +72,7 @@ static double time_ours(fvi_query *q, const char *op, const void *attr, fvi_layo
     const fvi_env env = {.ctx = ctx, .threads = omp_get_max_threads(), .isa = fvi_cpu_detect_isa(), .training = true, .layouts = true,
                          .conv_layout = layout};
     const fvi_exec x = {.ctx = ctx, .threads = env.threads};
-    void *in[FVI_MAX_IN], *out[FVI_MAX_OUT], *state = NULL, *scratch;
+    void *in[FVI_FEW_IN], *out[FVI_MAX_OUT], *state = NULL, *scratch;
     size_t scratch_bytes = 0;
     double best = INFINITY;
     if (!k || !node.op || !ctx) return -1;
@@ -208,7 +216,8 @@ static void depthwise(int64_t n, int64_t c, int64_t s, int64_t k, bool bf16)
     const int64_t x[] = {n, c, s, s}, w[] = {c, 1, k, k};
     const fv_dtype d = bf16 ? FV_BF16 : FV_F32;
     for (int pass = 0; pass < 3; pass++) {
-        fvi_query q = {.n_in = 2, .n_out = 1};
+        fvi_query q;
+        open_query(&q, 2, 1);
         char name[64], impl[64] = "none";
         double bytes;
         tensor(&q.in[0], d, 4, x);
@@ -237,7 +246,8 @@ static void layer_norm(int64_t rows, int64_t n, bool bf16)
     must(dnnl_layer_normalization_backward_desc_init(&bwd, dnnl_backward, &xd, &xd, &sd, 1e-6f, flags));
     must(dnnl_primitive_desc_create(&hint, &fwd, NULL, engine, NULL));
 
-    fvi_query q = {.n_in = 3, .n_out = 3};
+    fvi_query q;
+    open_query(&q, 3, 3);
     tensor(&q.in[0], d, 2, x), tensor(&q.in[1], FV_F32, 1, &n), tensor(&q.in[2], FV_F32, 1, &n);
     tensor(&q.out[0], d, 2, x), tensor(&q.out[1], FV_F32, 1, &rows), tensor(&q.out[2], FV_F32, 1, &rows);
     static const int fa[] = {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_SCALE, DNNL_ARG_SHIFT, DNNL_ARG_MEAN, DNNL_ARG_VARIANCE};
@@ -245,7 +255,7 @@ static void layer_norm(int64_t rows, int64_t n, bool bf16)
     snprintf(name, sizeof name, "layer norm %dx%d fwd", (int)rows, (int)n);
     row(name, bf16, ours, bytes, "GB/s", time_theirs(&fwd, NULL, fa, FVI_COUNT(fa), impl), impl);
 
-    q = (fvi_query){.n_in = 5, .n_out = 3};
+    open_query(&q, 5, 3);
     tensor(&q.in[0], d, 2, x), tensor(&q.in[1], d, 2, x), tensor(&q.in[2], FV_F32, 1, &rows), tensor(&q.in[3], FV_F32, 1, &rows);
     tensor(&q.in[4], FV_F32, 1, &n), tensor(&q.out[0], d, 2, x), tensor(&q.out[1], FV_F32, 1, &n), tensor(&q.out[2], FV_F32, 1, &n);
     static const int ba[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC, DNNL_ARG_SCALE, DNNL_ARG_SHIFT, DNNL_ARG_MEAN, DNNL_ARG_VARIANCE,
@@ -271,13 +281,14 @@ static void gelu(int64_t n, bool bf16)
     must(dnnl_eltwise_forward_desc_init(&fwd, dnnl_forward_training, dnnl_eltwise_gelu_erf, &xd, 0, 0));
     must(dnnl_eltwise_backward_desc_init(&bwd, dnnl_eltwise_gelu_erf, &xd, &xd, 0, 0));
     must(dnnl_primitive_desc_create(&hint, &fwd, NULL, engine, NULL));
-    fvi_query q = {.n_in = 1, .n_out = 1};
+    fvi_query q;
+    open_query(&q, 1, 1);
     tensor(&q.in[0], d, 2, x), tensor(&q.out[0], d, 2, x);
     static const int fa[] = {DNNL_ARG_SRC, DNNL_ARG_DST}, ba[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC};
     double ours = time_ours(&q, "gelu", &attr, FVI_PLAIN, &bytes);
     snprintf(name, sizeof name, "gelu %.1fM fwd", (double)n * 1e-6);
     row(name, bf16, ours, bytes, "GB/s", time_theirs(&fwd, NULL, fa, 2, impl), impl);
-    q = (fvi_query){.n_in = 2, .n_out = 1};
+    open_query(&q, 2, 1);
     tensor(&q.in[0], d, 2, x), tensor(&q.in[1], d, 2, x), tensor(&q.out[0], d, 2, x);
     ours = time_ours(&q, "gelu_backward", &attr, FVI_PLAIN, &bytes);
     snprintf(name, sizeof name, "gelu %.1fM bwd", (double)n * 1e-6);
@@ -302,7 +313,8 @@ static void bn_relu(int64_t n, int64_t c, int64_t s, bool bf16)
     must(dnnl_batch_normalization_forward_desc_init(&fwd, dnnl_forward_training, &xd, 1e-5f, flags));
     must(dnnl_batch_normalization_backward_desc_init(&bwd, dnnl_backward, &xd, &xd, 1e-5f, flags));
     must(dnnl_primitive_desc_create(&hint, &fwd, NULL, engine, NULL));
-    fvi_query q = {.n_in = 3, .n_out = 4};
+    fvi_query q;
+    open_query(&q, 3, 4);
     tensor(&q.in[0], d, 4, x), tensor(&q.in[1], FV_F32, 1, &c), tensor(&q.in[2], FV_F32, 1, &c), tensor(&q.out[0], d, 4, x);
     for (int i = 1; i < 4; i++) tensor(&q.out[i], FV_F32, 1, &c);
     static const int fa[] = {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_SCALE, DNNL_ARG_SHIFT, DNNL_ARG_MEAN, DNNL_ARG_VARIANCE,
@@ -311,7 +323,7 @@ static void bn_relu(int64_t n, int64_t c, int64_t s, bool bf16)
     snprintf(name, sizeof name, "bn+relu %d@%d fwd", (int)c, (int)s);
     row(name, bf16, ours, bytes, "GB/s", time_theirs(&fwd, NULL, fa, FVI_COUNT(fa), impl), impl);
 
-    q = (fvi_query){.n_in = 7, .n_out = 4};
+    open_query(&q, 7, 4);
     for (int i = 0; i < 3; i++) tensor(&q.in[i], d, 4, x);
     for (int i = 3; i < 7; i++) tensor(&q.in[i], FV_F32, 1, &c);
     tensor(&q.out[0], d, 4, x), tensor(&q.out[1], FV_F32, 1, &c), tensor(&q.out[2], FV_F32, 1, &c), tensor(&q.out[3], d, 0, NULL);

@@ -74,6 +74,17 @@ FV_API const char *fv_error_text(const fv_context *ctx);
 FV_API const char *fv_error_message(const fv_context *ctx);
 FV_API fv_status fv_error_status(const fv_context *ctx);  /* its code; FV_OK: there was none */
 
+/* A file that is there as a whole or as it was: written aside (`path`.tmp.PID), synced, renamed. */
+FV_API fv_status fv_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes) FV_CHECKED;
+/* Removes what calls at work (of the library's too) have written aside so far; they fail then. For the handler of a
+ * signal that ends the process: it may be called there. */
+FV_API void fv_files_discard(void);
+
+/* The word as a POSIX shell takes it, for command lines in messages: as it is, or quoted where it holds what a shell
+ * reads. Into `out`; a word that has no room there stays as it is. */
+#define FV_SHELL_ROOM 8192
+FV_API const char *fv_shell_word(const char *word, char out[FV_SHELL_ROOM]);
+
 FV_API const char *fv_version(void);                      /* "0.1.0"; constant */
 
 #ifdef __cplusplus

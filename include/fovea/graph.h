@@ -23,6 +23,9 @@ extern "C" {
 typedef struct fv_graph fv_graph;
 typedef struct fv_value fv_value;
 
+/* A host tensor in plain row-major order. The caller owns `data`. A ragged input gives dims[0] = rows of this call. */
+typedef struct fv_tensor { fv_dtype dtype; int rank; int64_t dims[FV_MAX_RANK]; void *data; } fv_tensor;
+
 /* ---- shape of a value ---- */
 FV_API fv_dtype fv_value_dtype(const fv_value *v);
 FV_API int fv_value_rank(const fv_value *v);                       /* 0 for NULL */
@@ -53,8 +56,12 @@ FV_API fv_value *fv_output_of(fv_value *v, int index);
 /* ---- constants ---- */
 FV_API fv_value *fv_const(fv_graph *g, double value);                                   /* scalar of the graph's float type */
 FV_API fv_value *fv_full(fv_graph *g, double value, int rank, const int64_t *dims);     /* dims may use k*FV_N */
+FV_API fv_value *fv_full_of(fv_graph *g, fv_dtype dtype, double value, int rank, const int64_t *dims);
+/* start, start + step, ... (count), which may be k*FV_N. */
+FV_API fv_value *fv_arange(fv_graph *g, fv_dtype dtype, double start, double step, int64_t count);
 
-/* ---- arithmetic, with NumPy broadcasting ---- */
+/* ---- arithmetic, with NumPy broadcasting. Inputs have one type. Sums, differences, products, extremes, fv_neg and fv_abs take
+ * whole numbers too (and wrap around); the others are for floating ones ---- */
 FV_API fv_value *fv_add(fv_graph *g, fv_value *a, fv_value *b);
 FV_API fv_value *fv_sub(fv_graph *g, fv_value *a, fv_value *b);
 FV_API fv_value *fv_mul(fv_graph *g, fv_value *a, fv_value *b);
@@ -71,6 +78,28 @@ FV_API fv_value *fv_sqrt(fv_graph *g, fv_value *a);
 FV_API fv_value *fv_square(fv_graph *g, fv_value *a);
 FV_API fv_value *fv_pow(fv_graph *g, fv_value *a, double exponent);
 FV_API fv_value *fv_clamp(fv_graph *g, fv_value *a, double low, double high);
+FV_API fv_value *fv_erf(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_atan(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_floor(fv_graph *g, fv_value *x);                                    /* no gradient, nor through the next two */
+FV_API fv_value *fv_ceil(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_round(fv_graph *g, fv_value *x);                                    /* halves to the even number */
+/* Of whole numbers, as // and % in Python: rounded down, the rest of the sign of b. Divided by 0: 0. */
+FV_API fv_value *fv_floor_div(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_mod(fv_graph *g, fv_value *a, fv_value *b);
+
+/* ---- comparisons and logic, with NumPy broadcasting: 1 or 0 in the type of the first input, which the others share. What is
+ * not 0 counts as true. Nothing is differentiated through them; fv_select passes dy to the one that is taken ---- */
+FV_API fv_value *fv_equal(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_not_equal(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_less(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_less_equal(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_greater(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_greater_equal(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_logical_and(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_logical_or(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_logical_xor(fv_graph *g, fv_value *a, fv_value *b);
+FV_API fv_value *fv_logical_not(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_select(fv_graph *g, fv_value *condition, fv_value *a, fv_value *b);   /* a where it is true, else b; of any type */
 
 /* ---- activations: the shape stays; softmax over one axis, -1 is the last ---- */
 FV_API fv_value *fv_relu(fv_graph *g, fv_value *x);
@@ -79,43 +108,89 @@ FV_API fv_value *fv_silu(fv_graph *g, fv_value *x);
 FV_API fv_value *fv_gelu(fv_graph *g, fv_value *x, bool tanh_form);                     /* false: with erf, exact */
 FV_API fv_value *fv_sigmoid(fv_graph *g, fv_value *x);
 FV_API fv_value *fv_tanh(fv_graph *g, fv_value *x);
+FV_API fv_value *fv_softplus(fv_graph *g, fv_value *x);                                 /* log(1 + exp(x)) */
 FV_API fv_value *fv_softmax(fv_graph *g, fv_value *x, int axis);
 FV_API fv_value *fv_log_softmax(fv_graph *g, fv_value *x, int axis);
 
 /* ---- reductions; axes as a bit mask (1 << axis), 0 = all. The axes go, or stay with length 1 (keep_dims). The result of bf16
- * values is f32 ---- */
+ * values is f32; whole numbers and truth values are summed in i64 ---- */
 FV_API fv_value *fv_sum(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
 FV_API fv_value *fv_mean(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
+FV_API fv_value *fv_amax(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);      /* NaN if one is; equals share dy */
+FV_API fv_value *fv_amin(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims);
+/* Place along the axis, which goes, as i64: the lowest of equals; NaN is what is sought. */
+FV_API fv_value *fv_argmax(fv_graph *g, fv_value *x, int axis);
+FV_API fv_value *fv_argmin(fv_graph *g, fv_value *x, int axis);
 
 /* ---- shapes ---- */
 FV_API fv_value *fv_reshape(fv_graph *g, fv_value *x, int rank, const int64_t *dims);   /* same elements; dims may use k*FV_N */
 FV_API fv_value *fv_flatten(fv_graph *g, fv_value *x, int start_axis);                  /* this axis and all behind it become one */
 FV_API fv_value *fv_permute(fv_graph *g, fv_value *x, const int *axes);                 /* one for each axis: axis i of the result is axes[i] of x */
-FV_API fv_value *fv_concat(fv_graph *g, int axis, int n, fv_value *const *x);           /* 1 to 16 values, alike but for this axis */
+FV_API fv_value *fv_concat(fv_graph *g, int axis, int n, fv_value *const *x);     /* one or more, alike but for axis */
+FV_API fv_value *fv_stack(fv_graph *g, int axis, int n, fv_value *const *x);            /* along a new axis */
+FV_API fv_value *fv_squeeze(fv_graph *g, fv_value *x, int axis);                        /* without this axis, whose length is 1 */
+FV_API fv_value *fv_unsqueeze(fv_graph *g, fv_value *x, int axis);                      /* with a new axis of length 1 here */
+FV_API fv_value *fv_flip(fv_graph *g, fv_value *x, unsigned axes);                      /* axes (bit mask) turned round */
+FV_API fv_value *fv_roll(fv_graph *g, fv_value *x, int axis, int64_t shift);            /* what leaves at the end comes in at the front */
+/* An axis `times` as long: each element repeated, or (fv_tile: one number for each axis) the whole. */
+FV_API fv_value *fv_repeat(fv_graph *g, fv_value *x, int axis, int64_t times);
+FV_API fv_value *fv_tile(fv_graph *g, fv_value *x, const int64_t *times);
 /* start and length, before and after (one for each axis) count elements; on an axis of k*N they are multiples of FV_N. */
 FV_API fv_value *fv_slice(fv_graph *g, fv_value *x, int axis, int64_t start, int64_t length);
+/* n parts one behind the other, of these lengths, which add up to the axis. */
+FV_API void fv_split_axis(fv_graph *g, fv_value *x, int axis, int n, const int64_t *lengths, fv_value **parts);
 FV_API fv_value *fv_pad(fv_graph *g, fv_value *x, const int64_t *before, const int64_t *after, double value);
 FV_API fv_value *fv_broadcast_to(fv_graph *g, fv_value *x, int rank, const int64_t *dims);   /* as NumPy broadcasts */
 FV_API fv_value *fv_cast(fv_graph *g, fv_value *x, fv_dtype dtype);                     /* to whole numbers: towards zero */
 FV_API fv_value *fv_stop_gradient(fv_graph *g, fv_value *x);                            /* x; no gradient flows through it */
 
+/* ---- indexing and order along an axis. An index (i64 or i32) that is not in 0 .. n-1 reads zeros and adds nothing ---- */
+/* Slices: y[a, i, b] = x[a, index[i], b], the index's axes in the place of `axis`. */
+FV_API fv_value *fv_gather(fv_graph *g, fv_value *x, fv_value *index, int axis);
+/* x, with the slices of src (shaped as fv_gather's result) added at the places of the index, in order. */
+FV_API fv_value *fv_index_add(fv_graph *g, fv_value *x, fv_value *index, fv_value *src, int axis);
+/* An index for each element, of x's shape but for the axis: y[a, i, b] = x[a, index[a, i, b], b]. */
+FV_API fv_value *fv_take_along(fv_graph *g, fv_value *x, fv_value *index, int axis);
+/* x, with each element of src (shaped as the index) added at its place, in order. */
+FV_API fv_value *fv_scatter_add(fv_graph *g, fv_value *x, fv_value *index, fv_value *src, int axis);
+/* The k greatest (largest) or least, in order; *places (may be NULL) gets where they stood, as i64. NaN counts as greatest, of
+ * equals the first comes first. */
+FV_API fv_value *fv_top_k(fv_graph *g, fv_value *x, int64_t k, int axis, bool largest, fv_value **places);
+FV_API fv_value *fv_sort(fv_graph *g, fv_value *x, int axis, bool descending, fv_value **places);
+/* Running sums, without the element itself (exclusive), from the end on (reverse). */
+FV_API fv_value *fv_cumsum(fv_graph *g, fv_value *x, int axis, bool exclusive, bool reverse);
+
 /* ---- linear algebra, convolution, pooling without parameters of their own ---- */
-/* (..., M, K) and (..., K, P) -> (..., M, P), the last two axes transposed before where asked for; leading axes are equal, or b
- * is of rank 2. */
+/* (..., M, K) and (..., K, P) -> (..., M, P), the last two axes transposed before where asked for; leading axes broadcast. */
 FV_API fv_value *fv_matmul(fv_graph *g, fv_value *a, fv_value *b, bool transpose_a, bool transpose_b);
 /* Pairs are height and width. 0 means 1 (padding: 0, on both sides). */
 typedef struct fv_conv2d_options { int64_t stride[2], padding[2], dilation[2], groups; } fv_conv2d_options;
 /* x (N, C, H, W), weight (O, C / groups, kh, kw), bias (O) or NULL -> (N, O, H', W'); o NULL: all defaults. */
 FV_API fv_value *fv_conv2d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bias, const fv_conv2d_options *o);
+/* x (N, C, L), weight (O, C / groups, k) -> (N, O, L'): the same along one axis. Values of rank 3 are pooled likewise after
+ * fv_unsqueeze. */
+typedef struct fv_conv1d_options { int64_t stride, padding, dilation, groups; } fv_conv1d_options;
+FV_API fv_value *fv_conv1d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bias, const fv_conv1d_options *o);
+/* The transpose of a convolution: x (N, C, H, W), weight (C, O / groups, kh, kw), bias (O) or NULL -> (N, O, H', W'),
+ * H' = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. */
+typedef struct fv_conv_transpose2d_options { int64_t stride[2], padding[2], dilation[2], output_padding[2], groups; } fv_conv_transpose2d_options;
+FV_API fv_value *fv_conv_transpose2d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bias, const fv_conv_transpose2d_options *o);
 /* kernel: needed; stride 0: the kernel's; padding: at most half the kernel; ceil_mode: a last, partial window counts;
  * count_include_pad: the average divides by padding too (PyTorch's default, not the one of a zeroed struct). */
 typedef struct fv_pool2d_options { int64_t kernel[2], stride[2], padding[2]; bool ceil_mode, count_include_pad; } fv_pool2d_options;
 FV_API fv_value *fv_max_pool2d(fv_graph *g, fv_value *x, const fv_pool2d_options *o);
 FV_API fv_value *fv_avg_pool2d(fv_graph *g, fv_value *x, const fv_pool2d_options *o);
 FV_API fv_value *fv_global_avg_pool2d(fv_graph *g, fv_value *x);                        /* (N,C,H,W) -> (N,C,1,1) */
+typedef enum fv_resize_mode { FV_RESIZE_NEAREST, FV_RESIZE_BILINEAR, FV_RESIZE_BICUBIC } fv_resize_mode;
+/* scale: the factors that places are computed with where they are not those of the sizes (0: they are). */
+typedef struct fv_resize_options { fv_resize_mode mode; bool align_corners; double scale[2]; } fv_resize_options;
+/* (N, C, H, W) -> (N, C, height, width), as PyTorch's interpolate, without antialiasing; o NULL: nearest. */
+FV_API fv_value *fv_resize(fv_graph *g, fv_value *x, int64_t height, int64_t width, const fv_resize_options *o);
 /* In training each element is 0 with probability p, else x / (1 - p); the draws belong to seed, step, place in the graph and
  * sample (fv_session_set_random). x itself outside training. */
 FV_API fv_value *fv_dropout(fv_graph *g, fv_value *x, double p);
+/* The same of whole samples (stochastic depth, torchvision's mode "row"); batch: of all samples together. */
+FV_API fv_value *fv_drop_path(fv_graph *g, fv_value *x, double p, bool batch);
 
 /* ---- losses ---- */
 typedef struct fv_cross_entropy_options { double label_smoothing; int64_t ignore_index; fv_value *class_weight; } fv_cross_entropy_options;

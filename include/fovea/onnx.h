@@ -3,7 +3,7 @@
 #ifndef FOVEA_ONNX_H
 #define FOVEA_ONNX_H
 
-#include "fovea/session.h"
+#include "fovea/task.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +34,8 @@ typedef struct fv_export_options {
     int64_t classes;             /* of a model by name; 0: 1000 */
     int opset;                   /* 0: 17 */
     bool keep_batch_norm;
+    const fv_task_def *task;     /* borrowed: of weights that a task of your own has trained; else NULL */
+    const fv_model *own_model;   /* borrowed: of weights of a model of your own; else NULL */
 } fv_export_options;
 typedef struct fv_exported {
     const char *model;           /* the weight file, or the model's name */

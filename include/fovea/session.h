@@ -13,16 +13,13 @@ typedef struct fv_session fv_session;
 typedef struct fv_function fv_function;
 typedef struct fv_var fv_var;
 
-/* A host tensor in plain row-major order. The caller owns `data`. A ragged input gives dims[0] = rows of this call. */
-typedef struct fv_tensor { fv_dtype dtype; int rank; int64_t dims[FV_MAX_RANK]; void *data; } fv_tensor;
-
 typedef struct fv_session_options {
     fv_dtype dtype;           /* FV_F32 (default) or FV_F64 */
     bool amp;                 /* mixed precision: convolutions and matmuls in bf16, masters and statistics in f32 */
     uint64_t seed;            /* of parameter initialisation */
     const char *passes;       /* NULL: all; "none": interpret references; "-fuse,-layout": all but these; "+recompute": less memory
                                * in training for a little time. FOVEA_PASSES overrides */
-    const char *isa;          /* NULL: best; "avx2", "base": cap of our kernels' instruction set, and of oneDNN's where this is its
+    const char *isa;          /* NULL: best; "base", "avx2", "avx512": cap of our kernels' instruction set, and of oneDNN's where this is its
                                * first use in the process. FOVEA_ISA overrides */
     const char *kernel_table; /* path written by `fovea tune`; NULL: shipped heuristics */
 } fv_session_options;
@@ -45,6 +42,13 @@ FV_API fv_init fv_init_linear(int64_t fan_in);                         /* U(+-1/
 
 /* Decay by role of a tensor, not by its name: what it is, is said where it is created. */
 typedef enum fv_param_kind { FV_PARAM_WEIGHT, FV_PARAM_BIAS, FV_PARAM_NORM, FV_PARAM_TOKEN } fv_param_kind;
+
+/* How the part of a graph that follows reads the model, until fv_pop_mode. evaluation: as outside of training (running statistics,
+ * no dropout), whatever the function is for. average: parameters and buffers are their moving averages (fv_optimizer_options.ema),
+ * which begin with the same initial values; nothing there takes a gradient; they imply evaluation. Modes nest. */
+typedef struct fv_mode { bool evaluation, average; } fv_mode;
+FV_API void fv_push_mode(fv_graph *g, const fv_mode *mode);
+FV_API void fv_pop_mode(fv_graph *g);
 
 /* Inside a builder: the parameter `path prefix + name`, created at first use, and its value in this graph. Adapters
  * (fv_session_adapt) and sharing hook in here. */
@@ -114,6 +118,10 @@ FV_API void fv_function_destroy(fv_function *f);                       /* NULL i
  * and compiles (once). `out` receives the declared results in order (n_out may be fewer), in their own type and shape; data NULL
  * is skipped. What does not fit the specs is a SHAPE error that names function, input and both shapes. */
 FV_API fv_status fv_function_call(fv_function *f, const fv_tensor *in, int n_in, const fv_tensor *out, int n_out) FV_CHECKED;
+/* Names, types and shapes of the results that a call with these inputs has; builds and compiles where needed. At most `capacity`
+ * are written; *n: how many there are. Names live as long as the function. */
+typedef struct fv_result_info { const char *name; fv_tensor type; } fv_result_info;
+FV_API fv_status fv_function_results(fv_function *f, const fv_tensor *in_shapes, int n_in, fv_result_info *out, int capacity, int *n) FV_CHECKED;
 /* Compiles without running; *foretold_bytes (may be NULL): what the session will then hold (fv_session_memory). */
 FV_API fv_status fv_function_compile(fv_function *f, const fv_tensor *in_shapes, int n_in, int64_t *foretold_bytes) FV_CHECKED;
 FV_API int fv_function_segments(fv_function *f);                      /* of the plan compiled last; 0 before */

@@ -3,7 +3,7 @@
 #ifndef FOVEA_TOOLS_H
 #define FOVEA_TOOLS_H
 
-#include "fovea/session.h"
+#include "fovea/task.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,6 +54,24 @@ typedef struct fv_tune_result {
 FV_API fv_status fv_tune(fv_context *ctx, const char *path, const char *name, const fv_input_spec *inputs, const fv_tensor *in, int n_in,
                          fv_build_fn *build, void *user, const fv_function_options *function, const fv_tune_options *options,
                          fv_tune_fn *fn, void *fn_user, fv_tune_result *result) FV_CHECKED;
+
+/* ---- time of a training step, or of inference ---- */
+
+typedef struct fv_bench_options {
+    const fv_model *model;                     /* borrowed */
+    const fv_task_def *task;                   /* borrowed; NULL: classify */
+    bool train, amp, recompute;
+    int64_t classes, input[3], batch_size;     /* classes 0: what the model gives; input: C, H, W */
+    const char *kernel_table;                  /* NULL: shipped heuristics */
+    fv_optimizer_options optimizer;
+} fv_bench_options;
+typedef struct fv_bench fv_bench;
+/* The task's functions with pictures of pseudo-random numbers. Nothing is compiled before the first step. */
+FV_API fv_status fv_bench_create(fv_context *ctx, const fv_bench_options *o, fv_bench **out) FV_CHECKED;
+FV_API fv_status fv_bench_step(fv_bench *b) FV_CHECKED;        /* one training step, or one batch */
+FV_API fv_status fv_bench_profile(fv_bench *b, int repeats, fv_profile_fn *fn, void *user) FV_CHECKED;
+FV_API int64_t fv_bench_memory(const fv_bench *b);             /* of the session */
+FV_API void fv_bench_destroy(fv_bench *b);                     /* NULL is allowed */
 
 #ifdef __cplusplus
 }

@@ -3,9 +3,7 @@
 #ifndef FOVEA_TRAIN_H
 #define FOVEA_TRAIN_H
 
-#include "fovea/data.h"
-#include "fovea/model.h"
-#include "fovea/nn.h"
+#include "fovea/task.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,7 +11,6 @@ extern "C" {
 
 /* ---- configuration ---- */
 
-typedef struct fv_config fv_config;
 /* `path`: a JSON file, a run folder (its resolved configuration), or NULL for defaults. `settings`: "+variant" and
  * "key=value", applied in this order: file, variants, key=value. Wrong keys and values are CONFIG errors that name file,
  * line, key and the nearest known key. */
@@ -30,6 +27,7 @@ typedef struct fv_config_entry {
     const char *heading, *help;  /* keys under one heading follow each other */
     const char *aliases;         /* other names, separated by spaces, or NULL */
     const char *group;           /* group whose plain value sets this key: "data" for data.root; or NULL */
+    const char *task;            /* whose key it is; NULL: of all */
     const char *const *choices;  /* NULL-terminated; NULL: any value of the kind */
     char kind[48];               /* "whole number", "list of 2 numbers", "true or false", "text" */
     char fallback[96];           /* the default, as JSON text */
@@ -47,8 +45,6 @@ FV_API char *fv_config_variants(fv_context *ctx, const char *path);
 /* ---- training ---- */
 
 typedef struct fv_trainer fv_trainer;
-
-typedef struct fv_metric { const char *name; double value; } fv_metric;
 
 typedef enum fv_train_event {
     FV_TRAIN_START,              /* model, memory and length are known, nothing is computed yet */
@@ -86,40 +82,17 @@ typedef bool fv_train_callback(void *user, fv_train_event event, const fv_train_
 
 /* ---- parts that may be your own ---- */
 
-/* A loss of your own: the SUM over the samples; *weight gets what to divide by (fv_cross_entropy does so). */
-typedef fv_value *fv_loss_fn(fv_graph *g, fv_value *output, fv_value *labels, fv_value **weight, void *user);
-
-/* A batch as the model sees it. */
-typedef struct fv_batch {
-    int64_t n, size;             /* pictures; their side */
-    const float *images;         /* (n, 3, size, size), normalised */
-    const int64_t *labels, *ids; /* (n); ids: numbers of the samples in their source */
-} fv_batch;
-
-/* A figure of your own over the whole validation data. It stands as val_NAME in metrics.csv, events and progress. Borrowed,
- * as everything here, until the trainer is destroyed. */
+/* A metric of your own over the whole validation data, beside those of the task. It stands as val_NAME in metrics.csv, events and
+ * progress. Borrowed, as everything here, until the trainer is destroyed. */
 typedef struct fv_own_metric {
     const char *name;            /* small letters, digits, _ */
     bool smaller_is_better;
     bool monitor;                /* decides what is best, early stop and plateau, in place of the key monitor */
     void *user;
     void (*begin)(void *user);   /* before each pass; may be NULL */
-    void (*add)(void *user, const fv_batch *b, const float *scores, int64_t classes);      /* scores: (n, classes), the model's output */
+    void (*add)(void *user, const fv_batch *b, const fv_results *r);     /* what the task's evaluation gave: classify: "scores" (n, classes) */
     double (*value)(void *user); /* after the pass; NaN: undefined, and never the best */
 } fv_own_metric;
-
-/* A training step of your own, as graphs. The trainer keeps time and does the rest: it loads the micro-batches, sets the scalars
- * "lr", "momentum" or "beta1", "ema_decay" and the random state, runs gradient for each micro-batch and then update, and sees to
- * schedule, validation, saving, resuming. State is variables of the session, so that checkpoints hold it. Several losses or
- * optimizers: call fv_accumulate_gradients and fv_optimizer_update with several prefixes. */
-typedef struct fv_own_step {
-    void *user;
-    /* One micro-batch: gradients into their variables (fv_accumulate_gradients with `first`), and the results "loss", a sum over
-     * the samples, and "weight", what to divide it by, in this order. NULL: the trainer's own. */
-    fv_status (*gradient)(fv_graph *g, const fv_model *m, fv_value *images, fv_value *labels, bool first, void *user);
-    /* The update, with the results "norm" and "skip", in this order; `o`: what the configuration says. NULL: fv_optimizer_update. */
-    fv_status (*update)(fv_graph *g, fv_session *s, const fv_optimizer_options *o, void *user);
-} fv_own_step;
 
 typedef enum fv_run_mode {
     FV_RUN_RESUME,               /* an existing run with the same configuration goes on; another one is an error */
@@ -139,6 +112,7 @@ typedef struct fv_train_options {
     double learning_rate, weight_decay, max_grad_norm;
     int64_t max_steps, epochs, batch_size, seed;
     /* Hooks. */
+    const fv_task_def *task;                   /* your own; borrowed; NULL: what the configuration names */
     fv_source *train_data, *val_data;          /* borrowed; instead of the configured data */
     fv_loss_fn *loss;
     void *loss_user;
@@ -191,29 +165,27 @@ typedef struct fv_evaluate_options {
     const char *const *settings; /* "data=DIR", "batch_size=100", "threads=2" */
     int n_settings;
     bool train_split;            /* the training data instead of the validation data */
-    const char *split;           /* train, val or test; NULL: test, where there is one, else val */
+    const char *split;           /* train, val or test; NULL: test, where there is one, else val, or all of data without sets */
+    const fv_task_def *task;     /* your own, where it trained the weights; borrowed, as what follows */
+    const fv_model *own_model;   /* of weights of a model of your own */
+    const fv_source *own_data;   /* instead of the configured data */
 } fv_evaluate_options;
 
-/* Metrics are those of scikit-learn over all classes of the model, from summed counts; a figure with nothing in its
- * denominator is 0. */
-typedef struct fv_class_report { const char *name; int64_t support; double precision, recall, f1; } fv_class_report;
-/* A misclassified sample: classes as numbers, probabilities given to the predicted and to the true one. */
-typedef struct fv_mistake { const char *name; int64_t id, truth, predicted; double probability, truth_probability, loss; } fv_mistake;
 typedef struct fv_evaluation {
     const char *model, *data;    /* which file; which data */
+    const char *split;           /* which of them: train, val, test, or all */
+    const fv_task_def *task;
     int64_t samples, of;         /* evaluated so many of so many: the others could not be read */
-    double loss, accuracy, top5, macro_f1;
-    const fv_metric *metrics;    /* all of them by name: acc, top5, f1, f1_weighted, precision ... */
+    const fv_metric *metrics;    /* all of them by name; a name NULL behind the last */
     int n_metrics;
-    int64_t classes;
-    const int64_t *confusion;    /* (classes, classes): row = true, column = predicted */
-    const fv_class_report *per_class;
-    const fv_mistake *mistakes;  /* the worst ones, largest loss first: at most paint_images of them */
-    int n_mistakes;
+    const void *details;         /* the task's own: classify: an fv_classification (fovea/classify.h) */
+    const char *text;            /* the same for people: lines */
+    const char *json;            /* and for programs: members of an object, each with ", " before it */
     int64_t step;                /* the update that the weights are from */
     bool ema;
     double seconds;
 } fv_evaluation;
+FV_API double fv_evaluation_metric(const fv_evaluation *e, const char *name);        /* NaN: there is none */
 FV_API fv_status fv_evaluate(fv_context *ctx, const fv_evaluate_options *o, fv_evaluation **out) FV_CHECKED;
 FV_API void fv_evaluation_destroy(fv_evaluation *e);             /* NULL is allowed */
 

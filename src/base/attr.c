@@ -7,7 +7,6 @@
 
 #include "base/json.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,6 +50,8 @@ static void set_default(const fvi_attr_def *d, void *s)
         break;
     case FVI_ATTR_ENUM:
         *(int64_t *)p = (int64_t)d->fallback;
+        for (int i = 0; d->fallback_text && d->names && d->names[i]; i++)
+            if (!strcmp(d->names[i], d->fallback_text)) *(int64_t *)p = i;
         break;
     case FVI_ATTR_STRING:
         *(char **)p = d->fallback_text ? fvi_strdup(d->fallback_text) : NULL;
@@ -129,7 +130,7 @@ uint64_t fvi_attr_hash(const fvi_attr_def *table, const void *s, uint64_t seed)
 }
 
 /* Is `name` one of the words of the space-separated list? */
-static bool has_word(const char *list, const char *name)
+bool fvi_word_in(const char *list, const char *name)
 {
     size_t n = strlen(name);
     for (const char *p = list; p && *p; p += strspn(p, " ")) {
@@ -143,7 +144,7 @@ static bool has_word(const char *list, const char *name)
 const fvi_attr_def *fvi_attr_find(const fvi_attr_def *table, const char *name)
 {
     for_each_attr(d, table) if (!strcmp(d->name, name)) return d;
-    for_each_attr(d, table) if (has_word(d->aliases, name)) return d;
+    for_each_attr(d, table) if (fvi_word_in(d->aliases, name)) return d;
     return NULL;
 }
 
@@ -249,7 +250,7 @@ fv_status fvi_attr_check(fv_context *ctx, const fvi_attr_def *table, const void 
 
 static const char *skip_blanks(const char *s)
 {
-    while (isspace((unsigned char)*s)) s++;
+    while (*s == ' ' || (*s >= '\t' && *s <= '\r')) s++;
     return s;
 }
 
@@ -323,7 +324,7 @@ static fv_status parse_bool(fv_context *ctx, const char *text, const char *what,
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
     for (int i = 0; i < FVI_COUNT(words); i++)
-        if (!strcasecmp(text, words[i])) {
+        if (fvi_same_word(text, words[i])) {
             *out = i & 1;
             return FV_OK;
         }
@@ -348,6 +349,7 @@ static fv_status parse_string(fv_context *ctx, const fvi_attr_def *d, void *s, c
     char *value = unquote(text);
     if (!value) return fvi_nomem(ctx);
     int choice = choice_of(d, value);
+    if (choice < 0 && d->resolve) choice = (int)d->resolve(value);
     if ((d->kind == FVI_ATTR_ENUM || d->names) && choice < 0) {
         fv_status status = fail_choice(ctx, d, value, what);
         fvi_free(value);
@@ -395,6 +397,15 @@ static void add_number(fvi_text *t, double v)
     else fvi_text_json_number(t, v);
 }
 
+static bool all_equal(const fvi_attr_def *d, const void *s)
+{
+    const int64_t *ints = field_of(d, s);
+    const double *floats = field_of(d, s);
+    for (int i = 1; i < items_of(d); i++)
+        if (d->kind == FVI_ATTR_FLOAT ? floats[i] != floats[0] : ints[i] != ints[0]) return false;
+    return d->kind == FVI_ATTR_FLOAT || d->kind == FVI_ATTR_INT;
+}
+
 char *fvi_attr_text(const fvi_attr_def *d, const void *s)
 {
     fvi_text t = {0};
@@ -410,6 +421,10 @@ char *fvi_attr_text(const fvi_attr_def *d, const void *s)
         while (d->names && d->names[choices]) choices++;
         fvi_text_json_string(&t, ints[0] >= 0 && ints[0] < choices ? d->names[ints[0]] : NULL);
     } else {
+        if (d->flags & FV_KEY_ONE && all_equal(d, s)) {
+            list = false;
+            n = 1;
+        }
         if (list) fvi_text_add(&t, "[");
         for (int i = 0; i < n; i++) {
             if (i) fvi_text_add(&t, ",");

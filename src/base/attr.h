@@ -5,32 +5,18 @@
 #define FVI_ATTR_H
 
 #include "base/base.h"
+#include "fovea/key.h"
 
-typedef enum fvi_attr_kind {
-    FVI_ATTR_BOOL,      /* bool */
-    FVI_ATTR_INT,       /* int64_t[count] (count 1: int64_t) */
-    FVI_ATTR_FLOAT,     /* double[count] */
-    FVI_ATTR_ENUM,      /* int64_t, index into `names` */
-    FVI_ATTR_STRING,    /* char *, owned by the struct (fvi_attr_clear frees); NULL = null */
-    FVI_ATTR_DIMS,      /* fvi_dims: a list of int64_t of 0..8 items */
-} fvi_attr_kind;
-
-typedef struct fvi_dims { int64_t n; int64_t d[8]; } fvi_dims;
-
-typedef struct fvi_attr_def {
-    const char *name;            /* NULL ends a table */
-    fvi_attr_kind kind;
-    size_t offset;
-    int count;                   /* items for INT and FLOAT (0 means 1) */
-    double fallback;             /* default for every item; ENUM: index; BOOL: 0/1 */
-    double min, max;             /* inclusive; min == max == 0 means unbounded */
-    const char *const *names;    /* ENUM: NULL-terminated; STRING with choices: likewise or NULL */
-    const char *help;
-    const char *fallback_text;   /* default of a STRING, or of a list whose items differ ("0.9,0.999"); or NULL */
-    const char *aliases;         /* space-separated other names, or NULL */
-} fvi_attr_def;
-
-#define FVI_ATTR_END {NULL, FVI_ATTR_BOOL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL}
+typedef fv_key_kind fvi_attr_kind;
+typedef fv_dims fvi_dims;
+typedef fv_key fvi_attr_def;
+#define FVI_ATTR_BOOL FV_KEY_BOOL
+#define FVI_ATTR_INT FV_KEY_INT
+#define FVI_ATTR_FLOAT FV_KEY_FLOAT
+#define FVI_ATTR_ENUM FV_KEY_ENUM
+#define FVI_ATTR_STRING FV_KEY_TEXT
+#define FVI_ATTR_DIMS FV_KEY_DIMS
+#define FVI_ATTR_END FV_KEY_END
 
 void fvi_attr_defaults(const fvi_attr_def *table, void *s);          /* strings: duplicated; may leave NULL on OOM */
 void fvi_attr_clear(const fvi_attr_def *table, void *s);             /* frees strings */
@@ -45,6 +31,8 @@ FV_CHECKED fv_status fvi_attr_check(fv_context *ctx, const fvi_attr_def *table, 
 /* Prints the value of one field as JSON text ("[1,1]"). Owned by the caller. */
 char *fvi_attr_text(const fvi_attr_def *d, const void *s);
 
+/* Is `word` one of those in `list` (separated by blanks; NULL: none)? */
+bool fvi_word_in(const char *list, const char *word);
 /* For messages and documentation. What is wanted, in words: "whole number", "list of 2 numbers", "true or false", "text". */
 const char *fvi_attr_kind_words(const fvi_attr_def *d, char out[48]);
 /* "0 .. 1", "at least 0"; "" when anything goes. Lists: of each item. */

@@ -67,6 +67,7 @@ void *fvi_malloc_aligned(size_t bytes);
 void fvi_free_aligned(void *p, size_t bytes);
 char *fvi_strdup(const char *s);
 char *fvi_format(const char *fmt, ...) FV_PRINTF(1, 2);    /* owned by the caller; NULL on failure */
+char *fvi_format_v(const char *fmt, va_list args) FV_PRINTF(1, 0);
 
 /* For tests: the n-th allocation from now on fails, once (0 = off); number of allocations of the process so far. */
 void fvi_memory_set_fault(int64_t nth);
@@ -79,7 +80,11 @@ typedef struct fvi_arena { struct fvi_arena_chunk *head; size_t total; } fvi_are
 void *fvi_arena_alloc(fvi_arena *a, size_t bytes);         /* NULL on failure */
 char *fvi_arena_strdup(fvi_arena *a, const char *s);
 char *fvi_arena_format(fvi_arena *a, const char *fmt, ...) FV_PRINTF(2, 3);
+char *fvi_arena_vformat(fvi_arena *a, const char *fmt, va_list args) FV_PRINTF(2, 0);
 void fvi_arena_free(fvi_arena *a);
+/* Room for n items: the array `few` where they fit, else memory of the arena (NULL on failure). */
+#define FVI_ROOM(arena, few, n) \
+    ((n) <= FVI_COUNT(few) ? (void *)(few) : fvi_arena_alloc((arena), sizeof *(few) * (size_t)(n)))
 
 /* Growing array: `items`, `count`, `capacity` fields in any struct. Evaluates to false when memory is exhausted. */
 #define FVI_PUSH(vec, item)                                                                                         \
@@ -108,6 +113,11 @@ const char *fvi_nearest(const char *word, const char *const *names);
 bool fvi_glob(const char *pattern, const char *text);
 /* Bytes (1..4) of the valid UTF-8 sequence at s and its code point (may be NULL); 0 when malformed or cut. */
 int fvi_utf8_next(const char *s, size_t bytes, uint32_t *code);
+/* The same for names that differ only by blanks at the ends, letter case or the way letters are composed (NFC, NFD). */
+uint64_t fvi_fold_hash(const char *name);
+/* vsnprintf in the C locale. fvi_format, fvi_text_add, fvi_fail and their like go through it. */
+int fvi_vprint(char *out, size_t room, const char *fmt, va_list args) FV_PRINTF(3, 0);
+bool fvi_same_word(const char *a, const char *b);                      /* A is a, for letters of ASCII */
 /* strtod and the shortest text that round-trips, in the C locale whatever the program's locale is. */
 double fvi_parse_double(const char *s, const char **end);
 void fvi_print_double(char out[32], double v);

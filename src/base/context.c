@@ -61,7 +61,7 @@ static void trim_partial_character(char *s)
 
 FV_PRINTF(3, 0) static void format_into(char *out, size_t room, const char *fmt, va_list args)
 {
-    int n = vsnprintf(out, room, fmt, args);
+    int n = fvi_vprint(out, room, fmt, args);
     if (n < 0) snprintf(out, room, "(message cannot be formatted: %.100s)", fmt);
     else if ((size_t)n >= room) trim_partial_character(out);
 }

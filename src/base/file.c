@@ -14,7 +14,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +24,7 @@ enum { WRITER_BUFFER = 64 << 10, READ_STEP = 64 << 10 };
 
 /* ---- system calls with faults ------------------------------------------------------------------------------------ */
 
-static struct { atomic_int create_at, write_at, sync_at, rename_at, error, hits; atomic_bool lasting; } faults;
+static struct { atomic_int create_at, write_at, sync_at, rename_at, lock_at, error, hits; atomic_bool lasting; } faults;
 
 void fvi_file_set_faults(fvi_file_faults f)
 {
@@ -33,6 +35,7 @@ void fvi_file_set_faults(fvi_file_faults f)
     atomic_store(&faults.write_at, f.write_at);
     atomic_store(&faults.sync_at, f.sync_at);
     atomic_store(&faults.rename_at, f.rename_at);
+    atomic_store(&faults.lock_at, f.lock_at);
 }
 
 int fvi_file_fault_hits(void)
@@ -123,6 +126,17 @@ static int open_read(const char *path)
     do fd = open(path, O_RDONLY | O_CLOEXEC);
     while (fd < 0 && errno == EINTR);
     return fd;
+}
+
+/* What a write has met. EFBIG is a limit that somebody has set, mostly (where the program ignores SIGXFSZ). */
+static fv_status write_failed(fv_context *ctx, const char *doing, const char *path, int error)
+{
+    struct rlimit limit;
+    if (error == EFBIG && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        return fvi_fail(ctx, FV_ERROR_IO, "cannot %s %s: no file may be larger than %llu bytes here (ulimit -f)", doing,
+                        path, (unsigned long long)limit.rlim_cur);
+    const fv_status status = error == ENOMEM ? FV_ERROR_NOMEM : FV_ERROR_IO;
+    return fvi_fail(ctx, status, "cannot %s %s: %s", doing, path, strerror(error));
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -238,7 +252,44 @@ fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data
     /* What went out of it is taken back: a record is there as a whole or not at all. */
     if (done && fstat(fd, &info) == 0 && ftruncate(fd, info.st_size - (off_t)done) < 0)
         return fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s; its last record is not whole: %s", path, strerror(error), strerror(errno));
-    return fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(error));
+    return write_failed(ctx, "write", path, error);
+}
+
+/* ---- unfinished files -------------------------------------------------------------------------------------------- */
+
+/* Temporaries of open writers. A signal handler takes them too, hence no lock; what finds no room is unknown to it. */
+static _Atomic(char *) unfinished[64];
+static atomic_int handlers;                              /* at work */
+
+static bool remember(char *temporary)
+{
+    for (int i = 0; i < FVI_COUNT(unfinished); i++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&unfinished[i], &none, temporary)) return true;
+    }
+    return false;
+}
+
+/* False: a handler has it and reads it still. */
+static bool forget(char *temporary)
+{
+    for (int i = 0; i < FVI_COUNT(unfinished); i++) {
+        char *it = temporary;
+        if (atomic_compare_exchange_strong(&unfinished[i], &it, NULL)) return true;
+    }
+    return !atomic_load(&handlers);
+}
+
+void fv_files_discard(void)
+{
+    const int error = errno;
+    atomic_fetch_add(&handlers, 1);
+    for (int i = 0; i < FVI_COUNT(unfinished); i++) {
+        const char *temporary = atomic_exchange(&unfinished[i], NULL);
+        if (temporary) unlink(temporary);
+    }
+    atomic_fetch_sub(&handlers, 1);
+    errno = error;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -248,16 +299,22 @@ struct fvi_writer {
     char *path, *temporary; /* owned */
     int fd;
     fv_status status;       /* first failure */
-    bool synced;
+    bool synced, remembered, renamed;
     size_t used;
     char buffer[WRITER_BUFFER];
 };
 
 static fv_status writer_fail(fvi_writer *w, const char *doing)
 {
-    int error = errno;
-    w->status = fvi_fail(w->ctx, error == ENOMEM ? FV_ERROR_NOMEM : FV_ERROR_IO, "cannot %s %s: %s", doing, w->path, strerror(error));
+    w->status = write_failed(w->ctx, doing, w->path, errno);
     return w->status;
+}
+
+static void free_writer(fvi_writer *w)
+{
+    if (!w->remembered || forget(w->temporary)) fvi_free(w->temporary);
+    fvi_free(w->path);
+    fvi_free(w);
 }
 
 /* The file that a link names (so that the link stays), else the path itself. */
@@ -282,24 +339,27 @@ fv_status fvi_writer_open(fv_context *ctx, const char *path, fvi_writer **out)
     w->ctx = ctx;
     w->fd = -1;
     fv_status status = FV_OK;
+    struct stat info;
     w->path = writer_target(path);
     w->temporary = w->path ? fvi_format("%s.tmp.%ld", w->path, (long)getpid()) : NULL;
     if (!w->temporary) {
         status = fvi_nomem(ctx);
         goto done;
     }
+    if (stat(w->path, &info) == 0 && !S_ISREG(info.st_mode)) {          /* a rename would put a file in its place */
+        status = fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: it is %s, not a file", path,
+                          S_ISDIR(info.st_mode) ? "a folder" : "a device or a pipe");
+        goto done;
+    }
+    w->remembered = remember(w->temporary);
     if ((w->fd = create_file(w->temporary, O_TRUNC | O_NOFOLLOW)) < 0) {
-        status = fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", w->temporary, strerror(errno));
+        status = write_failed(ctx, "create", w->path, errno);
         goto done;
     }
     *out = w;
     w = NULL;
 done:
-    if (w) {
-        fvi_free(w->temporary);
-        fvi_free(w->path);
-        fvi_free(w);
-    }
+    if (w) free_writer(w);
     return status;
 }
 
@@ -349,7 +409,7 @@ fv_status fvi_writer_commit(fvi_writer *w)
         status = writer_fail(w, "replace");
         goto done;
     }
-    w->temporary[0] = 0;                                /* from here on the new file is there */
+    w->renamed = true;                                  /* from here on the new file is there */
     if (sync_folder(w->path) < 0) status = writer_fail(w, "sync the folder of");
 done:
     fvi_writer_abort(w);
@@ -360,10 +420,8 @@ void fvi_writer_abort(fvi_writer *w)
 {
     if (!w) return;
     if (w->fd >= 0) close(w->fd);
-    if (w->temporary[0]) unlink(w->temporary);
-    fvi_free(w->temporary);
-    fvi_free(w->path);
-    fvi_free(w);
+    if (!w->renamed) unlink(w->temporary);
+    free_writer(w);
 }
 
 fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes)
@@ -376,6 +434,11 @@ fv_status fvi_file_write(fv_context *ctx, const char *path, const void *data, si
     return status;
 }
 
+fv_status fv_file_write(fv_context *ctx, const char *path, const void *data, size_t bytes)
+{
+    return fvi_file_write(ctx, path, data, bytes);
+}
+
 fv_status fvi_file_put(fv_context *ctx, const char *path, const void *data, size_t bytes)
 {
     size_t done;
@@ -383,7 +446,7 @@ fv_status fvi_file_put(fv_context *ctx, const char *path, const void *data, size
     if (fd < 0) return fvi_fail(ctx, FV_ERROR_IO, "cannot create %s: %s", path, strerror(errno));
     int r = write_all(fd, data, bytes, &done), error = errno;
     if (close(fd) < 0 && r == 0) r = -1, error = errno;
-    return r < 0 ? fvi_fail(ctx, FV_ERROR_IO, "cannot write %s: %s", path, strerror(error)) : FV_OK;
+    return r < 0 ? write_failed(ctx, "write", path, error) : FV_OK;
 }
 
 fv_status fvi_file_flush_all(fv_context *ctx, const char *path)
@@ -423,6 +486,12 @@ fv_status fvi_make_dirs(fv_context *ctx, const char *path)
     }
     fvi_free(copy);
     return status;
+}
+
+fv_status fvi_make_dir(fv_context *ctx, const char *path, bool *made)
+{
+    *made = !fault(&faults.create_at) && mkdir(path, 0777) == 0;
+    return *made || errno == EEXIST ? FV_OK : fvi_fail(ctx, FV_ERROR_IO, "cannot create the folder %s: %s", path, strerror(errno));
 }
 
 bool fvi_file_exists(const char *path)
@@ -479,7 +548,7 @@ static void tidy_path(char *path)
 char *fvi_path_absolute(const char *path)
 {
     char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
-    if (path[0] != '/' && !cwd) return NULL;
+    if (path[0] != '/' && !cwd) return errno == ENOMEM ? NULL : fvi_strdup(path);
     char *joined = fvi_format("%s/%s", cwd ? cwd : "", path);
     free(cwd);
     if (!joined) return NULL;
@@ -496,10 +565,28 @@ char *fvi_path_absolute(const char *path)
     return joined;
 }
 
+/* ---- locks ----------------------------------------------------------------------------------------------------------- */
+
+fv_status fvi_file_lock(fv_context *ctx, const char *path, int *fd, fvi_lock *got)
+{
+    int r, error;
+    FVI_TRY(ctx, fvi_append_open(ctx, path, fd));
+    do r = fault(&faults.lock_at) ? -1 : flock(*fd, LOCK_EX | LOCK_NB);
+    while (r < 0 && errno == EINTR);
+    error = r < 0 ? errno : 0;
+    /* Lustre, some FUSE and NFS mounts: these are all the ways to say that there are no locks. */
+    const bool none = error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK;
+    *got = none ? FVI_LOCK_NONE : error ? FVI_LOCK_HELD : FVI_LOCKED;
+    if (!error || none) return FV_OK;
+    close(*fd);
+    *fd = -1;
+    return error == EWOULDBLOCK ? FV_OK : fvi_fail(ctx, FV_ERROR_IO, "cannot lock %s: %s", path, strerror(error));
+}
+
 /* ---- leftovers ------------------------------------------------------------------------------------------------------- */
 
 /* <path>.tmp.<pid>, nothing of the user's own. */
-static bool is_temporary(const char *name)
+bool fvi_is_temporary(const char *name)
 {
     const char *pid = strstr(name, ".tmp.");
     return pid && pid[5] && strspn(pid + 5, "0123456789") == strlen(pid + 5);
@@ -511,7 +598,7 @@ bool fvi_temporaries(const char *folder, const char *pattern, bool discard)
     DIR *dir = opendir(folder);
     if (!dir) return false;
     for (struct dirent *e; (e = readdir(dir));) {
-        if (!is_temporary(e->d_name) || !fvi_glob(pattern, e->d_name)) continue;
+        if (!fvi_is_temporary(e->d_name) || !fvi_glob(pattern, e->d_name)) continue;
         found = true;
         char *path = discard ? fvi_path_join(folder, e->d_name) : NULL;
         if (path) unlink(path);

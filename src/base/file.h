@@ -35,22 +35,31 @@ FV_CHECKED fv_status fvi_append_create(fv_context *ctx, const char *path, int *f
 FV_CHECKED fv_status fvi_append_open(fv_context *ctx, const char *path, int *fd);        /* it may exist */
 FV_CHECKED fv_status fvi_append(fv_context *ctx, int fd, const char *path, const void *data, size_t bytes);
 
+/* A lock on the file, which is made when absent. It is held until close(*fd) or the end of the process, however it ends. FVI_LOCK_HELD:
+ * another process, or another descriptor of this one, has it (*fd is -1); FVI_LOCK_NONE: this file system has no locks. */
+typedef enum fvi_lock { FVI_LOCKED, FVI_LOCK_HELD, FVI_LOCK_NONE } fvi_lock;
+FV_CHECKED fv_status fvi_file_lock(fv_context *ctx, const char *path, int *fd, fvi_lock *got);
+
 /* What writers that were killed left in a folder: is there any whose name matches? It is removed if wanted; nobody else may write
  * there then. */
 bool fvi_temporaries(const char *folder, const char *pattern, bool discard);
 
+bool fvi_is_temporary(const char *name);                    /* NAME.tmp.PID, as writers make them */
+
 FV_CHECKED fv_status fvi_make_dirs(fv_context *ctx, const char *path);   /* mkdir -p */
+FV_CHECKED fv_status fvi_make_dir(fv_context *ctx, const char *path, bool *made);    /* *made false: something of that name is there */
 bool fvi_file_exists(const char *path);
 bool fvi_is_dir(const char *path);
 char *fvi_path_join(const char *a, const char *b);          /* b absolute: copy of b. Owned by the caller */
 char *fvi_path_dir(const char *path);                       /* "." when none. Owned by the caller */
 const char *fvi_path_base(const char *path);                /* borrowed: part after the last slash */
-char *fvi_path_absolute(const char *path);                  /* owned by the caller */
+/* Owned by the caller. NULL: out of memory. Where the current folder has been deleted it stays relative. */
+char *fvi_path_absolute(const char *path);
 
-/* For tests: the n-th (1-based) creation of a file or folder, write, fsync or rename from now on fails with `error` (an errno), or
+/* For tests: the n-th (1-based) creation of a file or folder, write, fsync, rename or lock from now on fails with `error` (an errno), or
  * kills the process there (FVI_FAULT_KILL). 0 = off. ENOSPC: half of the write goes out first. `lasting`: all later ones fail too. */
 enum { FVI_FAULT_KILL = -1 };
-typedef struct fvi_file_faults { int create_at, write_at, sync_at, rename_at, error; bool lasting; } fvi_file_faults;
+typedef struct fvi_file_faults { int create_at, write_at, sync_at, rename_at, lock_at, error; bool lasting; } fvi_file_faults;
 int fvi_file_fault_hits(void);                              /* calls that failed so since they were set */
 void fvi_file_set_faults(fvi_file_faults f);
 

@@ -94,3 +94,23 @@ void fvi_rng_permutation(uint64_t seed, uint64_t stream, int64_t *out, int64_t n
         out[j] = kept;
     }
 }
+
+int64_t fvi_rng_permuted(uint64_t seed, uint64_t stream, int64_t i, int64_t n)
+{
+    int half = 1;
+    while (half < 31 && (int64_t)1 << 2 * half < n) half++;
+    const uint64_t mask = ((uint64_t)1 << half) - 1;
+    uint64_t x = (uint64_t)i;
+    do {
+        uint64_t left = x >> half, right = x & mask;
+        for (uint64_t round = 0; round < 6; round++) {
+            uint32_t words[4];
+            fvi_rng_block(seed, stream, round << half | right, words);
+            const uint64_t mixed = left ^ (words[0] & mask);
+            left = right;
+            right = mixed;
+        }
+        x = left << half | right;
+    } while (x >= (uint64_t)n);
+    return (int64_t)x;
+}

@@ -22,5 +22,8 @@ int64_t fvi_rng_below(fvi_rng *r, int64_t n);                  /* 0 .. n-1, unbi
 float fvi_rng_uniform_at(uint64_t seed, uint64_t stream, uint64_t index);
 /* The permutation of 0..n-1 for (seed, stream): Fisher-Yates with fvi_rng_below. */
 void fvi_rng_permutation(uint64_t seed, uint64_t stream, int64_t *out, int64_t n);
+/* Where another permutation of 0..n-1 for (seed, stream) puts i, without making the whole of it: a Feistel network over the next power of
+ * four, gone through again until the result is below n. */
+int64_t fvi_rng_permuted(uint64_t seed, uint64_t stream, int64_t i, int64_t n);
 
 #endif

@@ -1,14 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text: formatting, the growing buffer, nearest names for error messages, patterns, UTF-8, and numbers as text in the C
- * locale (a program that embeds the library may run in a locale with a decimal comma). */
+/* Text: formatting, the growing buffer, nearest names for error messages, patterns, UTF-8, and all that depends on the
+ * locale. A program that embeds the library may run in one with a decimal comma, or where i and I are letters of their
+ * own: texts are made and read here as in the C locale, and nowhere else (tools/locale.sh). */
 #include "base/json.h"
 
-#include <ctype.h>
 #include <locale.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* ---- the C locale ------------------------------------------------------------------------------------------------ */
+
+static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
+static locale_t c_locale;
+
+static void make_c_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+int fvi_vprint(char *out, size_t room, const char *fmt, va_list args)
+{
+    pthread_once(&locale_once, make_c_locale);
+    locale_t before = c_locale ? uselocale(c_locale) : (locale_t)0;
+    const int n = vsnprintf(out, room, fmt, args);
+    if (c_locale) uselocale(before);
+    return n;
+}
+
+static int lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : (unsigned char)c;
+}
+
+bool fvi_same_word(const char *a, const char *b)
+{
+    while (*a && lower(*a) == lower(*b)) a++, b++;
+    return !*a && !*b;
+}
 
 /* ---- formatting -------------------------------------------------------------------------------------------------- */
 
@@ -17,19 +47,33 @@ FV_PRINTF(1, 0) static size_t formatted_size(const char *fmt, va_list args)
 {
     va_list copy;
     va_copy(copy, args);
-    int n = vsnprintf(NULL, 0, fmt, copy);
+    int n = fvi_vprint(NULL, 0, fmt, copy);
     va_end(copy);
     return n < 0 ? 0 : (size_t)n + 1;
+}
+
+char *fvi_format_v(const char *fmt, va_list args)
+{
+    size_t size = formatted_size(fmt, args);
+    char *s = size ? fvi_malloc(size) : NULL;
+    if (s) fvi_vprint(s, size, fmt, args);
+    return s;
 }
 
 char *fvi_format(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    size_t size = formatted_size(fmt, args);
-    char *s = size ? fvi_malloc(size) : NULL;
-    if (s) vsnprintf(s, size, fmt, args);
+    char *s = fvi_format_v(fmt, args);
     va_end(args);
+    return s;
+}
+
+char *fvi_arena_vformat(fvi_arena *a, const char *fmt, va_list args)
+{
+    size_t size = formatted_size(fmt, args);
+    char *s = size ? fvi_arena_alloc(a, size) : NULL;
+    if (s) fvi_vprint(s, size, fmt, args);
     return s;
 }
 
@@ -37,9 +81,7 @@ char *fvi_arena_format(fvi_arena *a, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    size_t size = formatted_size(fmt, args);
-    char *s = size ? fvi_arena_alloc(a, size) : NULL;
-    if (s) vsnprintf(s, size, fmt, args);
+    char *s = fvi_arena_vformat(a, fmt, args);
     va_end(args);
     return s;
 }
@@ -75,7 +117,7 @@ void fvi_text_add(fvi_text *t, const char *fmt, ...)
     size_t size = formatted_size(fmt, args);
     if (!size) t->failed = true;
     else if (text_room(t, size - 1)) {
-        vsnprintf(t->data + t->length, size, fmt, args);
+        fvi_vprint(t->data + t->length, size, fmt, args);
         t->length += size - 1;
     }
     va_end(args);
@@ -102,7 +144,7 @@ enum { NEAREST_LONGEST = 63 };
 
 static int fold(char c)
 {
-    return c == '-' ? '_' : tolower((unsigned char)c);
+    return c == '-' ? '_' : lower(c);
 }
 
 /* Edit distance (insert, delete, replace, swap of neighbours), letter case and - against _ ignored. */
@@ -166,6 +208,23 @@ bool fvi_glob(const char *pattern, const char *text)
     return !*pattern;
 }
 
+const char *fv_shell_word(const char *word, char out[FV_SHELL_ROOM])
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+    const char *p = word;
+    size_t n = 0;
+    while (*p && ((unsigned char)*p >= 0x80 || strchr(plain, *p))) p++;
+    if (*word && !*p && *word != '=') return word;       /* zsh looks up =word */
+    out[n++] = '\'';
+    for (p = word; *p; p++) {
+        if (n + 6 > FV_SHELL_ROOM) return word;
+        if (*p == '\'') memcpy(out + n, "'\\''", 4), n += 4;
+        else out[n++] = *p;
+    }
+    memcpy(out + n, "'", 2);
+    return out;
+}
+
 /* ---- UTF-8 and numbers ----------------------------------------------------------------------------------------------- */
 
 int fvi_utf8_next(const char *s, size_t bytes, uint32_t *code)
@@ -185,14 +244,6 @@ int fvi_utf8_next(const char *s, size_t bytes, uint32_t *code)
     if (value < least[length] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) return 0;
     if (code) *code = value;
     return length;
-}
-
-static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
-static locale_t c_locale;
-
-static void make_c_locale(void)
-{
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
 double fvi_parse_double(const char *s, const char **end)

@@ -20,8 +20,10 @@ struct fv_function {
     fv_build_fn *build;
     void *user;
     fv_function_options options;
+    struct { const char **items; int count, capacity; } gradients_below;      /* of its graphs: known once one is built */
     struct { built *items; int count, capacity; } graphs;
     struct { entry *items; int count, capacity; } plans;
+    struct { const char **items; int count, capacity; } names;       /* of results: graphs come and go */
     uint64_t clock;
     char bad[512];
     /* of the micro-batch under way, by slot */
@@ -74,6 +76,8 @@ void fv_function_destroy(fv_function *f)
     for (int i = 0; i < f->graphs.count; i++) fvi_graph_destroy(f->graphs.items[i].graph);
     fvi_free(f->plans.items);
     fvi_free(f->graphs.items);
+    fvi_free(f->names.items);
+    fvi_free(f->gradients_below.items);
     fvi_arena_free(&f->arena);
     fvi_free(f);
 }
@@ -116,11 +120,24 @@ static fv_status bind_inputs(fv_function *f, const fv_tensor *in, int n_in, fvi_
 static uint64_t key_of(const fv_function *f, const fvi_type *types)
 {
     uint64_t h = fvi_store_trainable_hash(f->s->store) ^ f->s->adapters * 0x9e3779b97f4a7c15u;
+    for (int i = 0; i < f->gradients_below.count; i++) h = h * 31 ^ fvi_store_gradient_hash(f->s->store, f->gradients_below.items[i]);
     for (int i = 0; i < f->n_inputs; i++) h = fvi_hash64(types[i].dim, sizeof *types[i].dim * (size_t)types[i].rank, h);
     return h;
 }
 
 /* ---- graphs and plans ---- */
+
+static fv_status keep_gradient_paths(fv_function *f, const fv_graph *g)
+{
+    for (int i = 0; i < g->gradients_below.count; i++) {
+        bool known = false;
+        for (int k = 0; k < f->gradients_below.count; k++) known = known || !strcmp(f->gradients_below.items[k], g->gradients_below.items[i]);
+        if (known) continue;
+        const char *path = fvi_arena_strdup(&f->arena, g->gradients_below.items[i]);
+        if (!path || !FVI_PUSH(&f->gradients_below, path)) return fvi_nomem(f->s->ctx);
+    }
+    return FV_OK;
+}
 
 static fv_status build_graph(fv_function *f, const fvi_type *types, fv_graph **out)
 {
@@ -136,8 +153,10 @@ static fv_status build_graph(fv_function *f, const fvi_type *types, fv_graph **o
     if (status == FV_OK) status = f->build(g, in, f->n_inputs, f->user);
     if (g->status != FV_OK) status = g->status;
     if (status == FV_OK) status = fvi_graph_sweep(g);
-    if (status == FV_OK) *out = g;
-    else {
+    if (status == FV_OK) status = keep_gradient_paths(f, g);
+    if (status == FV_OK) {
+        *out = g;
+    } else {
         if (!*fv_error_text(s->ctx)) status = fvi_fail(s->ctx, status, "the builder failed without a message");
         fvi_error_prefix(s->ctx, "%s: ", f->name);
         fvi_graph_destroy(g);
@@ -234,6 +253,24 @@ fv_status fv_function_compile(fv_function *f, const fv_tensor *in_shapes, int n_
     entry *e;
     FVI_TRY(f->s->ctx, find_plan(f, in_shapes, n_in, &e));
     if (foretold_bytes) *foretold_bytes = fvi_session_bytes(f->s);
+    return FV_OK;
+}
+
+fv_status fv_function_results(fv_function *f, const fv_tensor *in, int n_in, fv_result_info *out, int capacity, int *n)
+{
+    entry *e;
+    FVI_TRY(f->s->ctx, find_plan(f, in, n_in, &e));
+    const fv_graph *g = e->plan->graph;
+    for (int i = 0; i < g->results.count && i < capacity; i++) {
+        const fvi_type *type = &g->results.items[i].value->type;
+        const char *name = NULL;
+        for (int k = 0; k < f->names.count && !name; k++)
+            if (!strcmp(f->names.items[k], g->results.items[i].name)) name = f->names.items[k];
+        if (!name && (!(name = fvi_arena_strdup(&f->arena, g->results.items[i].name)) || !FVI_PUSH(&f->names, name))) return fvi_nomem(f->s->ctx);
+        out[i] = (fv_result_info){name, {.dtype = type->dtype, .rank = type->rank}};
+        for (int k = 0; k < type->rank; k++) out[i].type.dims[k] = type->dim[k];
+    }
+    *n = g->results.count;
     return FV_OK;
 }
 
@@ -350,11 +387,7 @@ const char *fv_function_find_nonfinite(fv_function *f, const fv_tensor *in, int 
 
 static double node_flops(const fvi_node *n)
 {
-    fvi_type in[64], out[FVI_MAX_OUT];
-    if (!n->op->flops) return 0;
-    for (int k = 0; k < n->n_in; k++) in[k] = n->in[k]->type;
-    for (int k = 0; k < n->n_out; k++) out[k] = n->out[k].type;
-    return n->op->flops(n, in, out);
+    return n->op->flops ? n->op->flops(n) : 0;
 }
 
 static double node_bytes(const fvi_node *n)

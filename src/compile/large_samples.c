@@ -11,6 +11,7 @@
 #include "ops/conv2d_act.h"
 #include "ops/cross_entropy.h"
 #include "ops/dropout.h"
+#include "ops/flip.h"
 #include "ops/layer_norm.h"
 #include "ops/matmul.h"
 #include "ops/optimizer.h"
@@ -18,7 +19,9 @@
 #include "ops/permute.h"
 #include "ops/pool2d.h"
 #include "ops/reduce.h"
+#include "ops/resize.h"
 #include "ops/samples.h"
+#include "ops/shape.h"
 #include "ops/slice.h"
 #include "ops/softmax.h"
 
@@ -45,9 +48,10 @@ static const fvi_bn_act_train_backward_attr back_relu = {1e-5, FVI_ACT_RELU, tru
 static const fvi_layer_norm_attr last = {1e-6, -1}, channel = {1e-6, 1};
 static const fvi_gelu_attr exact = {false}, by_tanh = {true};
 static const fvi_leaky_relu_attr leaky = {0.1};
-static const fvi_softmax_attr axis_last = {-1}, axis_channel = {1};
+static const fvi_softmax_attr axis_last = {-1}, axis_channel = {1}, first_axis = {0};
 static const fvi_cross_entropy_attr smooth = {0.1, -100};
 static const fvi_dropout_attr third = {0.3, 5};
+static const fvi_drop_path_attr third_of_samples = {{0.3, 5}, false};
 static const fvi_cast_attr to_f32 = {FV_F32}, to_bf16 = {FV_BF16}, to_i64 = {FV_I64};
 static const fvi_reduce_attr all = {0, false}, rows = {8, true}, plane = {4 + 8, false}, but_channel = {1 + 4 + 8, false}, batch = {1, false};
 static const fvi_pool2d_attr pool3 = {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .size = {31, 30}, .count_include_pad = true};
@@ -59,6 +63,11 @@ static const fvi_slice_attr some_channels = {1, {1, {5}}, {1, {33}}};
 static const fvi_pad_attr border = {{4, {0, 0, 1, 2}}, {4, {0, 0, 3, 0}}, 0};
 static const fvi_sgd_attr nesterov = {.weight_decay = 0.01, .lr_scale = 1, .nesterov = true};
 static const fvi_adam_attr adamw = {.beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.05, .lr_scale = 1, .decoupled = true};
+
+static const fvi_resize_attr twice = {FVI_RESIZE_NEAREST, false, {30, 28}, {0, 0}}, twice_back = {FVI_RESIZE_NEAREST, false, {15, 14}, {0, 0}},
+                             wider = {FVI_RESIZE_BILINEAR, false, {40, 35}, {0, 0}}, wider_back = {FVI_RESIZE_BILINEAR, false, {17, 16}, {0, 0}};
+static const fvi_broadcast_to_attr to_image = {{4, {FV_N, 48, 15, 14}}};
+static const fvi_flip_attr sideways = {8};
 
 #define STEP FVI_S0(FVI_DRAW_STEP)
 #define UNIT FVI_S0(FVI_DRAW_UNIT)
@@ -136,6 +145,10 @@ const fvi_large_sample fvi_large_samples[] = {
     {"gelu_backward", {"by tanh", &by_tanh, 2, {X(B, 9001), X(B, 9001)}}},
     {"sigmoid", {"9001", NULL, 1, {X(B, 9001)}}},
     {"tanh", {"9001", NULL, 1, {X(B, 9001)}}},
+    {"erf", {"9001", NULL, 1, {X(B, 9001)}}},
+    {"atan", {"9001", NULL, 1, {X(B, 9001)}}},
+    {"softplus", {"9001", NULL, 1, {X(B, 9001)}}},
+    {"less", {"a row each", NULL, 2, {FVI_S(FVI_DRAW_STEP, B, 97, 96), FVI_S(FVI_DRAW_STEP, 96)}}},
     {"add", {"48 channels", NULL, 2, {IMAGE, IMAGE}}},
     {"add", {"a number a channel", NULL, 2, {IMAGE, X(48, 1, 1)}}},
     {"mul", {"a number a channel and sample", NULL, 2, {UNEVEN, X(B, 37, 1, 1)}}},
@@ -170,7 +183,19 @@ const fvi_large_sample fvi_large_samples[] = {
     {"concat", {"channels", &along_channels, 2, {IMAGE, X(B, 17, 15, 14)}}},
     {"slice", {"channels", &some_channels, 1, {IMAGE}}},
     {"pad", {"48 channels", &border, 1, {IMAGE}}},
+    {"resize", {"twice", &twice, 1, {X(B, 48, 15, 14)}}},
+    {"resize", {"bilinear", &wider, 1, {UNEVEN}}},
+    {"resize_backward", {"twice", &twice_back, 1, {X(B, 48, 30, 28)}}},
+    {"resize_backward", {"bilinear", &wider_back, 1, {X(B, 37, 40, 35)}}},
+    {"broadcast_to", {"a number a channel", &to_image, 1, {X(48, 1, 1)}}},
+    {"flip", {"sideways", &sideways, 1, {X(B, 48, 31, 30)}}},
+    {"gather", {"rows", &first_axis, 2, {X(300, 96), FVI_S_INDEX(300, B, 97)}}},
+    {"gather", {"channels", &axis_channel, 2, {IMAGE, FVI_S_INDEX(48, 37)}}},
+    {"take_along", {"boxes", &axis_channel, 2, {X(B, 300, 4), FVI_S_INDEX(300, B, 2100, 4)}}},
+    {"index_add", {"rows", &first_axis, 3, {X(30, 1500), FVI_S_INDEX(30, 97), X(97, 1500)}}},
+    {"scatter_add", {"boxes", &axis_channel, 3, {X(B, 300, 4), FVI_S_INDEX(300, B, 2100, 4), X(B, 2100, 4)}}},
     {"dropout", {"9001", &third, 2, {X(B, 9001), FVI_S_INDEX(100, 3)}}},
+    {"drop_path", {"48 channels", &third_of_samples, 2, {IMAGE, FVI_S_INDEX(100, 3)}}},
     {"cast", {"to f32", &to_f32, 1, {X(B, 9001)}}},
     {"cast", {"to bf16", &to_bf16, 1, {X(B, 9001)}}},
     {"cast", {"to whole numbers", &to_i64, 1, {FVI_S_FIXED(FVI_DRAW_NORMAL, B, 9001)}}},

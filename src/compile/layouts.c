@@ -16,7 +16,7 @@ typedef struct walk {
     const fvi_compiler *c;
     bool insert;
     wish *wishes;                      /* by var index */
-    int *first_made;                   /* by value id: index into made, -1 */
+    struct { int *items; int count, capacity; } first_made;      /* by value id: index into made, -1 */
     struct { made *items; int count, capacity; } made;
     struct { fvi_node **items; int count, capacity; } out;
     int values;
@@ -55,38 +55,27 @@ static void settle_free(const fvi_node *n, fvi_query *q)
         if (q->in_layout[k] == FVI_OPAQUE && (follow || n->op->precision != FVI_PRECISION_LOW)) q->in_layout[k] = follow && known != FVI_OPAQUE ? known : FVI_PLAIN;
 }
 
-static void query_of(const walk *w, const fvi_node *n, fvi_query *q, const int *uses)
+static fv_status query_of(const walk *w, const fvi_node *n, fvi_query *q, const int *uses)
 {
-    memset(q, 0, sizeof *q);
-    q->env = &w->c->env;
-    q->node = n;
-    q->n_in = n->n_in;
-    q->n_out = n->n_out;
-    for (int k = 0; k < n->n_in; k++) {
-        q->in[k] = n->in[k]->type;
-        q->in_layout[k] = n->in[k]->layout;
-    }
-    for (int k = 0; k < n->n_out; k++) {
-        q->out[k] = n->out[k].type;
-        q->out_used[k] = uses[n->out[k].id] > 0;
-    }
+    FVI_TRY(w->g->ctx, fvi_query_open(q, &w->c->env, n, false));
+    for (int k = 0; k < n->n_out; k++) q->out_used[k] = uses[n->out[k].id] > 0;
+    settle_free(n, q);
+    for (int k = 0; k < q->n_in && !w->c->passes.layout; k++) q->in_layout[k] = FVI_PLAIN;
+    return FV_OK;
 }
 
+/* Leaves the query with the kernel's answer open. */
 static fv_status choose_kernel(walk *w, fvi_node *n, fvi_query *q, const int *uses)
 {
-    const fvi_kernel *list[16];
-    const int count = w->c->passes.kernels ? fvi_registry_candidates(n->op->name, list, FVI_COUNT(list)) : 0;
-    for (int i = 0; i <= count; i++) {
-        const fvi_kernel *k = i < count ? list[i] : &fvi_reference_kernel;
-        query_of(w, n, q, uses);
-        settle_free(n, q);
-        if (!w->c->passes.layout)
-            for (int j = 0; j < q->n_in; j++) q->in_layout[j] = FVI_PLAIN;
-        if (!k->choose(q)) continue;
-        n->kernel = k;
-        n->kernel_name = k->name;
-        return FV_OK;
-    }
+    const fvi_kernel *k = NULL;
+    do {
+        k = w->c->passes.kernels ? fvi_registry_next_kernel(n->op->name, k) : NULL;
+        n->kernel = k ? k : &fvi_reference_kernel;
+        n->kernel_name = n->kernel->name;
+        FVI_TRY(w->g->ctx, query_of(w, n, q, uses));
+        if (n->kernel->choose(q)) return FV_OK;
+        fvi_query_close(q);
+    } while (k);
     return fvi_fail(w->g->ctx, FV_ERROR_UNSUPPORTED, "%s: no kernel and no reference for %s", n->path, n->op->name);
 }
 
@@ -95,11 +84,19 @@ static fv_status push(walk *w, fvi_node *n)
     return FVI_PUSH(&w->out, n) ? FV_OK : fvi_nomem(w->g->ctx);
 }
 
+/* Room in first_made for the values that the graph has by now. */
+static bool know_values(walk *w)
+{
+    while (w->first_made.count < w->g->next_value)
+        if (!FVI_PUSH(&w->first_made, -1)) return false;
+    return true;
+}
+
 /* v in layout l: a known reorder or a new one, put before the node under way. */
 static fv_status reordered(walk *w, fv_value *v, fvi_layout l, int segment, fv_value **out)
 {
     fv_graph *g = w->g;
-    for (int i = w->first_made[v->id]; i >= 0; i = w->made.items[i].next)
+    for (int i = w->first_made.items[v->id]; i >= 0; i = w->made.items[i].next)
         if (w->made.items[i].layout == l) {
             *out = w->made.items[i].value;
             return FV_OK;
@@ -114,23 +111,19 @@ static fv_status reordered(walk *w, fv_value *v, fvi_layout l, int segment, fv_v
     if (!n) return g->status;
     g->nodes.count = before;                            /* it goes into our own list instead */
     n->origin = v->node->origin;
-    fvi_query q;
-    const int one[1] = {1};
-    (void)one;
-    memset(&q, 0, sizeof q);
-    const fvi_kernel *list[8];
-    const int count = w->c->passes.kernels ? fvi_registry_candidates("reorder", list, FVI_COUNT(list)) : 0;
-    n->kernel = NULL;
-    for (int i = 0; i < count && !n->kernel; i++) {
-        q = (fvi_query){.env = &w->c->env, .node = n, .n_in = 1, .n_out = 1, .in = {v->type}, .out = {v->type}, .in_layout = {v->layout}, .out_layout = {l}, .out_used = {true}};
-        if (list[i]->choose(&q)) n->kernel = list[i];
+    n->out[0].layout = l;
+    const fvi_kernel *k = w->c->passes.kernels ? fvi_registry_next_kernel("reorder", NULL) : NULL;
+    for (; k && !n->kernel; k = fvi_registry_next_kernel("reorder", k)) {
+        fvi_query q;
+        FVI_TRY(g->ctx, fvi_query_open(&q, &w->c->env, n, true));
+        if (k->choose(&q)) n->kernel = k;
+        fvi_query_close(&q);
     }
     if (!n->kernel) return fvi_fail(g->ctx, FV_ERROR_UNSUPPORTED, "%s: no way from layout %s to %s", v->node->path, fvi_layout_name(v->layout), fvi_layout_name(l));
     n->kernel_name = n->kernel->name;
-    n->out[0].layout = l;
-    const made m = {l, &n->out[0], w->first_made[v->id]};
-    if (!FVI_PUSH(&w->made, m)) return fvi_nomem(g->ctx);
-    w->first_made[v->id] = w->made.count - 1;
+    const made m = {l, &n->out[0], w->first_made.items[v->id]};
+    if (!FVI_PUSH(&w->made, m) || !know_values(w)) return fvi_nomem(g->ctx);
+    w->first_made.items[v->id] = w->made.count - 1;
     *out = &n->out[0];
     return push(w, n);
 }
@@ -153,23 +146,24 @@ static fv_status visit(walk *w, fvi_node *n, const int *uses)
     }
     fvi_query q;
     FVI_TRY(w->g->ctx, choose_kernel(w, n, &q, uses));
-    for (int k = 0; k < n->n_in; k++) {
+    fv_status status = FV_OK;
+    for (int k = 0; k < n->n_in && status == FV_OK; k++) {
         const fvi_layout have = n->in[k]->layout, need = q.in_layout[k];
         if (have == FVI_OPAQUE && n->in[k]->node->var) want(w, n->in[k]->node->var, need, 2);
         else if (w->insert && have != need && need != FVI_OPAQUE)
-            FVI_TRY(w->g->ctx, reordered(w, n->in[k], need, n->segment, &n->in[k]));
+            status = reordered(w, n->in[k], need, n->segment, &n->in[k]);
     }
     for (int k = 0; k < n->n_out; k++) n->out[k].layout = q.out_layout[k];
-    return FV_OK;
+    fvi_query_close(&q);
+    return status;
 }
 
 static fv_status walk_nodes(walk *w, bool insert)
 {
     fv_graph *g = w->g;
     int *uses = fvi_graph_uses(g);
-    w->first_made = fvi_malloc(((size_t)g->next_value * 4 + 64) * sizeof *w->first_made);
-    fv_status status = uses && w->first_made ? FV_OK : fvi_nomem(g->ctx);
-    for (int i = 0; status == FV_OK && i < g->next_value * 4 + 64; i++) w->first_made[i] = -1;
+    w->first_made.count = 0;
+    fv_status status = uses && know_values(w) ? FV_OK : fvi_nomem(g->ctx);
     w->insert = insert;
     for (int i = 0; i < g->nodes.count && status == FV_OK; i++) {
         status = visit(w, g->nodes.items[i], uses);
@@ -180,7 +174,6 @@ static fv_status walk_nodes(walk *w, bool insert)
         if ((*v)->layout != FVI_PLAIN) status = reordered(w, *v, FVI_PLAIN, (*v)->node->segment, v);
     }
     fvi_free(uses);
-    fvi_free(w->first_made);
     if (insert && status == FV_OK) {
         fvi_free(g->nodes.items);
         memcpy(&g->nodes, &w->out, sizeof g->nodes);
@@ -218,6 +211,7 @@ fv_status fvi_pass_layout(fv_graph *g, const fvi_compiler *c)
     }
     fvi_free(w.wishes);
     fvi_free(w.made.items);
+    fvi_free(w.first_made.items);
     fvi_free(w.out.items);
     return status;
 }

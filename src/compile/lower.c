@@ -5,31 +5,17 @@
 
 #include <stdlib.h>
 
-static void plain_query(const fvi_node *n, const fvi_compiler *c, fvi_query *q)
-{
-    memset(q, 0, sizeof *q);
-    q->env = &c->env;
-    q->node = n;
-    q->n_in = n->n_in;
-    q->n_out = n->n_out;
-    for (int i = 0; i < n->n_in; i++) q->in[i] = n->in[i]->type;
-    for (int i = 0; i < n->n_out; i++) {
-        q->out[i] = n->out[i].type;
-        q->out_used[i] = true;
-    }
-}
-
 bool fvi_served(const fvi_node *n, const fvi_compiler *c)
 {
-    if (!c->passes.kernels) return false;
-    const fvi_kernel *list[16];
-    const int count = fvi_registry_candidates(n->op->name, list, FVI_COUNT(list));
-    for (int i = 0; i < count; i++) {
+    bool served = false;
+    const fvi_kernel *k = c->passes.kernels ? fvi_registry_next_kernel(n->op->name, NULL) : NULL;
+    for (; k && !served; k = fvi_registry_next_kernel(n->op->name, k)) {
         fvi_query q;
-        plain_query(n, c, &q);
-        if (list[i]->choose(&q)) return true;
+        if (fvi_query_open(&q, &c->env, n, false) != FV_OK) return false;      /* no memory: fvi_compile notices */
+        served = k->choose(&q);
+        fvi_query_close(&q);
     }
-    return false;
+    return served;
 }
 
 static bool unserved(const fvi_node *n, void *user)

@@ -66,16 +66,17 @@ const fvi_kernel *fvi_registry_kernel(int index)
     return NULL;
 }
 
-int fvi_registry_candidates(const char *op, const fvi_kernel **out, int capacity)
+const fvi_kernel *fvi_registry_next_kernel(const char *op, const fvi_kernel *last)
 {
-    int n = 0;
+    const fvi_kernel *best = NULL;
+    bool passed = !last;               /* is the walk behind `last`? */
     for (int i = 0; kernel_files[i]; i++)
         for (int k = 0; k < kernel_files[i]->count; k++) {
             const fvi_kernel *c = kernel_files[i]->kernels[k];
-            if (strcmp(c->op, op) || n == capacity) continue;
-            int at = n++;
-            for (; at > 0 && out[at - 1]->priority < c->priority; at--) out[at] = out[at - 1];
-            out[at] = c;
+            passed |= c == last;
+            if (c == last || strcmp(c->op, op)) continue;
+            const bool later = !last || c->priority < last->priority || (c->priority == last->priority && passed);
+            if (later && (!best || c->priority > best->priority)) best = c;
         }
-    return n;
+    return best;
 }

@@ -12,7 +12,8 @@ extern const fvi_op_table fvi_registry_table;
 
 int fvi_registry_kernel_count(void);
 const fvi_kernel *fvi_registry_kernel(int index);
-/* Candidates for an op, highest priority first; at most `capacity`. Returns how many. */
-int fvi_registry_candidates(const char *op, const fvi_kernel **out, int capacity);
+/* The kernels of an op one after the other, highest priority first (equal ones in the order of the table): the one
+ * behind `last` (NULL: the first); NULL behind the last one. */
+const fvi_kernel *fvi_registry_next_kernel(const char *op, const fvi_kernel *last);
 
 #endif

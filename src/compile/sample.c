@@ -60,6 +60,7 @@ static double draw_one(fvi_rng *r, fvi_draw kind, int64_t classes)
     case FVI_DRAW_UNIT: return 0.05 + 0.9 * u;
     case FVI_DRAW_PROBABILITY: return 0.1 + u;
     case FVI_DRAW_INDEX: return (double)fvi_rng_below(r, classes > 0 ? classes : 1);
+    case FVI_DRAW_WHOLE: return (double)(fvi_rng_below(r, 2 * classes + 1) - classes);
     case FVI_DRAW_COUNTS: return (double)fvi_rng_below(r, 4);
     case FVI_DRAW_ZERO: return 0;
     case FVI_DRAW_ONE: return 1;
@@ -155,7 +156,7 @@ static bool lower_input(const fvi_sample_run *s, int k)
 /* The node in graph g; the session's type replaces the samples' f64. */
 static fvi_node *add_node(const fvi_sample_run *s, fv_graph *g, bool bf16)
 {
-    fv_value *in[FVI_MAX_IN] = {NULL};
+    fv_value *in[FVI_SAMPLE_IN] = {NULL};
     for (int k = 0; k < s->n_in; k++) {
         const fvi_sample_in *x = &s->sample->in[k];
         fvi_type t = fvi_type_make(x->dtype == FV_F64 ? g->dtype : x->dtype, x->rank, x->dim);
@@ -189,8 +190,9 @@ static bool without_reference(const fvi_node *n, void *user)
 
 static fv_status interpret_node(fvi_sample_run *s, const fvi_node *n, void **wide)
 {
-    fvi_ref_tensor in[64], out[FVI_MAX_OUT];
+    fvi_ref_tensor few[FVI_FEW_IN], *in = FVI_ROOM(&s->arena, few, n->n_in), out[FVI_MAX_OUT];
     fvi_exec x = {.ctx = s->ctx, .threads = 1};
+    if (!in) return fvi_nomem(s->ctx);
     for (int k = 0; k < n->n_in; k++) in[k] = (fvi_ref_tensor){.type = n->in[k]->type, .p = wide[n->in[k]->id]};
     for (int k = 0; k < n->n_in; k++)
         if (in[k].type.rank && in[k].type.dim[0] == FV_RAGGED) in[k].type.dim[0] = s->rows[n->in[k]->node->slot];

@@ -20,8 +20,8 @@ typedef struct fvi_sample_run {
     fv_graph *graph, *bound;           /* of the session's type: where `node` is */
     const fvi_node *node;
     int n_in, n_out;
-    fvi_sample_tensor in[FVI_MAX_IN], out[FVI_MAX_OUT];       /* out: without data */
-    int64_t rows[FVI_MAX_IN];          /* of ragged inputs, by slot */
+    fvi_sample_tensor in[FVI_SAMPLE_IN], out[FVI_MAX_OUT];       /* out: without data */
+    int64_t rows[FVI_SAMPLE_IN];          /* of ragged inputs, by slot */
 } fvi_sample_run;
 
 /* Does the mode make a difference to the op? (No bf16 where f32 is demanded; effects take none either.) */

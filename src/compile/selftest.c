@@ -44,17 +44,13 @@ static bool ask(trial *t, const fvi_sample_run *s, const fvi_kernel *kernel, fvi
     t->env = (fvi_env){.ctx = s->ctx, .threads = fv_context_threads(s->ctx), .isa = isa, .layouts = variant != AS_PLAIN,
                        .conv_layout = variant >= LAYOUTS_NHWC ? given[variant] : best};
     fvi_query *q = &t->q;
-    *q = (fvi_query){.env = &t->env, .node = s->node, .n_in = s->n_in, .n_out = s->n_out};
+    if (fvi_query_open(q, &t->env, s->node, false) != FV_OK) return false;           /* few inputs: nothing to close */
     for (int k = 0; k < q->n_in; k++) {
-        q->in[k] = s->node->in[k]->type;
         const bool activation = is_activation(s, k), weight = !activation && q->in[k].rank >= 2;
         if (variant >= LAYOUTS_NHWC && activation) q->in_layout[k] = given[variant], differs = true;
         if (variant == LAYOUTS_FREE && weight) q->in_layout[k] = FVI_OPAQUE, differs = true;
     }
-    for (int k = 0; k < q->n_out; k++) {
-        q->out[k] = s->out[k].type;
-        q->out_used[k] = true;
-    }
+    for (int k = 0; k < q->n_out; k++) q->out[k] = s->out[k].type;
     if (!differs || !kernel->choose(q)) return false;
     size_t at = 0;
     for (int k = 0; k < q->n_in + q->n_out; k++) {
@@ -66,11 +62,14 @@ static bool ask(trial *t, const fvi_sample_run *s, const fvi_kernel *kernel, fvi
     return true;
 }
 
-typedef struct buffers { void *in[FVI_MAX_IN], *out[FVI_MAX_OUT], *scratch; size_t in_bytes[FVI_MAX_IN], out_bytes[FVI_MAX_OUT], scratch_bytes; } buffers;
+typedef struct buffers {
+    void *in[FVI_SAMPLE_IN], *out[FVI_MAX_OUT], *scratch;
+    size_t in_bytes[FVI_SAMPLE_IN], out_bytes[FVI_MAX_OUT], scratch_bytes;
+} buffers;
 
 static void free_buffers(buffers *b)
 {
-    for (int k = 0; k < FVI_MAX_IN; k++) fvi_free_aligned(b->in[k], b->in_bytes[k]);
+    for (int k = 0; k < FVI_SAMPLE_IN; k++) fvi_free_aligned(b->in[k], b->in_bytes[k]);
     for (int k = 0; k < FVI_MAX_OUT; k++) fvi_free_aligned(b->out[k], b->out_bytes[k]);
     fvi_free_aligned(b->scratch, b->scratch_bytes);
 }
@@ -149,26 +148,27 @@ static fv_status run_trial(walk *w, trial *t)
 
 /* ---- walking -------------------------------------------------------------------------------------------------------- */
 
-static fv_status kernels_of(walk *w, const fvi_sample_run *s)
+static fv_status trials_of(walk *w, const fvi_sample_run *s, const fvi_kernel *kernel)
 {
-    const fvi_kernel *list[17];
-    int count = fvi_registry_candidates(s->op->name, list, 16);
-    if (s->op->ref && w->isa == fvi_cpu_detect_isa()) list[count++] = &fvi_reference_kernel;
-    for (int i = 0; i < count; i++) {
-        char seen[VARIANTS][160];
-        int n_seen = 0;
-        for (int variant = 0; variant < VARIANTS && !w->stopped; variant++) {
-            trial t;
-            bool known = false;
-            if (!ask(&t, s, list[i], w->isa, variant)) continue;
-            for (int k = 0; k < n_seen; k++) known |= !strcmp(seen[k], t.layouts);
-            if (known) continue;
-            memcpy(seen[n_seen++], t.layouts, sizeof t.layouts);
-            t.q.env = &t.env;
-            FVI_TRY(w->ctx, run_trial(w, &t));
-        }
+    char seen[VARIANTS][160];
+    int n_seen = 0;
+    for (int variant = 0; variant < VARIANTS && !w->stopped; variant++) {
+        trial t;
+        bool known = false;
+        if (!ask(&t, s, kernel, w->isa, variant)) continue;
+        for (int k = 0; k < n_seen; k++) known |= !strcmp(seen[k], t.layouts);
+        if (known) continue;
+        memcpy(seen[n_seen++], t.layouts, sizeof t.layouts);
+        FVI_TRY(w->ctx, run_trial(w, &t));
     }
     return FV_OK;
+}
+
+static fv_status kernels_of(walk *w, const fvi_sample_run *s)
+{
+    const fvi_kernel *k = fvi_registry_next_kernel(s->op->name, NULL);
+    for (; k; k = fvi_registry_next_kernel(s->op->name, k)) FVI_TRY(w->ctx, trials_of(w, s, k));
+    return s->op->ref && w->isa == fvi_cpu_detect_isa() ? trials_of(w, s, &fvi_reference_kernel) : FV_OK;
 }
 
 static fv_status sample_in_modes(walk *w, const fvi_op *op, const fvi_sample *sample, int64_t batch)

@@ -241,12 +241,13 @@ fv_status fv_session_adapt(fv_session *s, const char *path, int rank, double alp
     if (v->lora_a) return fvi_fail(s->ctx, FV_ERROR_INVALID, "%s has an adapter already", path);
     const int64_t out = v->type.dim[0], in = fvi_type_numel(&v->type) / out;
     const fvi_type a = fvi_type_make(v->type.dtype, 2, (const int64_t[]){rank, in}), b = fvi_type_make(v->type.dtype, 2, (const int64_t[]){out, rank});
-    char name[512];
+    const char *name_a = fvi_arena_format(&s->store->arena, "%s.lora_A", path);
+    const char *name_b = fvi_arena_format(&s->store->arena, "%s.lora_B", path);
     fvi_var *va, *vb;
-    if (snprintf(name, sizeof name, "%s.lora_A", path) >= (int)sizeof name) return fvi_fail(s->ctx, FV_ERROR_INVALID, "the name '%s' is too long", path);
-    FVI_TRY(s->ctx, fvi_store_get(s->store, name, FV_PARAMETER, &a, fv_init_linear(in), &va));      /* kaiming_uniform(a = sqrt 5) */
-    snprintf(name, sizeof name, "%s.lora_B", path);
-    FVI_TRY(s->ctx, fvi_store_get(s->store, name, FV_PARAMETER, &b, (fv_init){FV_INIT_ZEROS, 0, 0}, &vb));
+    if (!name_a || !name_b) return fvi_nomem(s->ctx);
+    /* A as kaiming_uniform(a = sqrt 5) */
+    FVI_TRY(s->ctx, fvi_store_get(s->store, name_a, FV_PARAMETER, &a, fv_init_linear(in), &va));
+    FVI_TRY(s->ctx, fvi_store_get(s->store, name_b, FV_PARAMETER, &b, (fv_init){FV_INIT_ZEROS, 0, 0}, &vb));
     v->lora_a = va;
     v->lora_b = vb;
     v->lora_scale = alpha / rank;

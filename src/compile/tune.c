@@ -121,18 +121,11 @@ static int key_of(tuner *t, const subject *s, const fvi_instr *c)
 {
     const fvi_node *n = c->node;
     if (!c->kernel->choices) return -1;
-    fvi_query q = {.env = &s->plan->env, .node = n, .n_in = n->n_in, .n_out = n->n_out};
-    for (int k = 0; k < n->n_in; k++) {
-        q.in[k] = n->in[k]->type;
-        q.in_layout[k] = n->in[k]->layout;
-    }
-    for (int k = 0; k < n->n_out; k++) {
-        q.out[k] = n->out[k].type;
-        q.out_layout[k] = n->out[k].layout;
-        q.out_used[k] = true;
-    }
+    fvi_query q;
     t->heard = -1;
+    if (fvi_query_open(&q, &s->plan->env, n, true) != FV_OK) return -1;
     (void)c->kernel->choose(&q);
+    fvi_query_close(&q);
     return t->heard;
 }
 
@@ -152,8 +145,8 @@ static int name_in_use(const tuner *t, const fvi_instr *c)
 /* Least time of one call, its operands being those of the whole run before. */
 static fv_status time_call(const subject *s, const fvi_instr *c, double *seconds)
 {
-    void *in[64], *out[FVI_MAX_OUT] = {NULL};
     const fvi_plan *p = s->plan;
+    void **in = p->call_in[0], **out = p->call_out[0];
     const fvi_exec x = {p->ctx, p->env.threads, NULL, s->run.ragged_rows};
     for (int k = 0; k < c->node->n_in; k++) in[k] = fvi_plan_address(p, &s->run, c->in[k]);
     for (int k = 0; k < c->node->n_out; k++) out[k] = fvi_plan_address(p, &s->run, c->out[k]);

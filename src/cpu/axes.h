@@ -6,7 +6,8 @@
 
 #include "ir/layout.h"
 
-typedef struct fvi_memory_axis { int axis; int64_t dim, unit; } fvi_memory_axis;      /* index of the axis = unit * i (+ rest) */
+/* index of the axis = unit * i (+ rest) */
+typedef struct fvi_memory_axis { int axis; int64_t dim, unit; } fvi_memory_axis;
 typedef struct fvi_memory_axes { int n; fvi_memory_axis a[FV_MAX_RANK + 1]; } fvi_memory_axes;
 
 /* Outermost first, padding included; false for any other memory order. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choice. Variants are tried in order of their expected speed; the first for which oneDNN has a real implementation (no
  * reference, no im2col) is taken, and only when there is none a slow one. A variant fixes the order of the activations;
- * the weights' order is oneDNN's choice, mapped to ours. Where that order is private to oneDNN, the weights are kept in one
- * of ours and converted in scratch at every call. */
+ * the weights' order is oneDNN's choice, mapped to ours. Where that order is private to oneDNN, the weights are kept in
+ * one of ours and converted in scratch at every call. */
 #include "cpu/conv_plan.h"
 
 #include <stdio.h>
 
 typedef enum variant { BLOCKED, WINOGRAD, NHWC, NHWC_OURS, PLAIN, VARIANTS } variant;
-const char *const fvi_conv_variants[VARIANTS + 2] = {"direct", "winograd", "nhwc", "nhwc_jit", "plain", FVI_CONV_OWN, NULL};
+const char *const fvi_conv_variants[VARIANTS + 2] = {"direct", "winograd", "nhwc", "nhwc_jit", "plain", FVI_CONV_OWN,
+                                                     NULL};
 
 struct fvi_conv {
     fvi_conv_case c;
@@ -21,12 +22,13 @@ struct fvi_conv {
     char text[96];
 };
 
-void fvi_conv_case_set(fvi_conv_case *c, fvi_dnnl_pass pass, const fvi_conv2d_attr *a, const fvi_type *x, const fvi_type *w,
-                       const fvi_type *y)
+void fvi_conv_case_set(fvi_conv_case *c, fvi_dnnl_pass pass, const fvi_conv2d_attr *a, const fvi_type *x,
+                       const fvi_type *w, const fvi_type *y)
 {
-    *c = (fvi_conv_case){.pass = pass, .dtype = pass == FVI_DNNL_BACKWARD_DATA ? y->dtype : x->dtype, .weights_dtype = w->dtype,
-                         .bias_dtype = FV_F32, .n = x->dim[0], .c = x->dim[1], .h = x->dim[2], .w = x->dim[3], .o = y->dim[1],
-                         .oh = y->dim[2], .ow = y->dim[3], .kh = w->dim[2], .kw = w->dim[3], .groups = a->groups};
+    *c = (fvi_conv_case){.pass = pass, .dtype = pass == FVI_DNNL_BACKWARD_DATA ? y->dtype : x->dtype,
+                         .weights_dtype = w->dtype, .bias_dtype = FV_F32, .n = x->dim[0], .c = x->dim[1],
+                         .h = x->dim[2], .w = x->dim[3], .o = y->dim[1], .oh = y->dim[2], .ow = y->dim[3],
+                         .kh = w->dim[2], .kw = w->dim[3], .groups = a->groups};
     for (int i = 0; i < 2; i++) {
         c->stride[i] = a->stride[i];
         c->padding[i] = a->padding[i];
@@ -37,13 +39,15 @@ void fvi_conv_case_set(fvi_conv_case *c, fvi_dnnl_pass pass, const fvi_conv2d_at
 void fvi_conv_key(const fvi_conv_case *c, int threads, char key[FVI_CONV_KEY])
 {
 #define LL(x) (long long)(x)
-    snprintf(key, FVI_CONV_KEY, "%s n%lld c%lld h%lld w%lld o%lld k%lldx%lld s%lldx%lld p%lldx%lld d%lldx%lld g%lld t%d",
-             fv_dtype_name(c->dtype), LL(c->n), LL(c->c), LL(c->h), LL(c->w), LL(c->o), LL(c->kh), LL(c->kw), LL(c->stride[0]),
-             LL(c->stride[1]), LL(c->padding[0]), LL(c->padding[1]), LL(c->dilation[0]), LL(c->dilation[1]), LL(c->groups), threads);
+    snprintf(key, FVI_CONV_KEY,
+             "%s n%lld c%lld h%lld w%lld o%lld k%lldx%lld s%lldx%lld p%lldx%lld d%lldx%lld g%lld t%d",
+             fv_dtype_name(c->dtype), LL(c->n), LL(c->c), LL(c->h), LL(c->w), LL(c->o), LL(c->kh), LL(c->kw),
+             LL(c->stride[0]), LL(c->stride[1]), LL(c->padding[0]), LL(c->padding[1]), LL(c->dilation[0]),
+             LL(c->dilation[1]), LL(c->groups), threads);
 #undef LL
 }
 
-/* ---- describing a variant to oneDNN --------------------------------------------------------------------------------- */
+/* ---- describing a variant to oneDNN ------------------------------------------------------------------------------ */
 
 /* Layouts and rounded-up channel counts of a variant. */
 typedef struct form { fvi_layout src, dst; int64_t c, o, groups; bool winograd; } form;
@@ -90,8 +94,8 @@ static fvi_dnnl_tensor weights_tensor(const fvi_conv_case *c, const form *f, fvi
 
 enum { ADD_NONE, ADD_IN_DST, ADD_BESIDE };
 
-static fv_status make(fv_context *ctx, const fvi_conv_case *c, const form *f, fvi_layout weights, int add, const fvi_env *env,
-                      fvi_dnnl_speed slowest, fvi_dnnl **out)
+static fv_status make(fv_context *ctx, const fvi_conv_case *c, const form *f, fvi_layout weights, int add,
+                      const fvi_env *env, fvi_dnnl_speed slowest, fvi_dnnl **out)
 {
     fvi_dnnl_conv_desc d = {.pass = c->pass, .winograd = f->winograd, .add_in_dst = add == ADD_IN_DST, .act = c->act};
     d.src = tensor(c->dtype, f->src, c->n, f->c, c->h, c->w);
@@ -105,7 +109,7 @@ static fv_status make(fv_context *ctx, const fvi_conv_case *c, const form *f, fv
     return fvi_dnnl_conv(ctx, &d, env->threads, slowest, out);
 }
 
-/* ---- weights ------------------------------------------------------------------------------------------------------------ */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 static fvi_type weights_type(const fvi_conv_case *c)
 {
@@ -122,8 +126,10 @@ static bool same_padding(const fvi_conv_case *c, const form *f, fvi_layout l)
 /* The order in which weights are kept that oneDNN wants in one of its own: one of ours that it can convert. */
 static fvi_layout stand_in(const fvi_conv_case *c, const form *f)
 {
-    static const fvi_layout list[] = {FVI_PLAIN, FVI_OIHW16I16O, FVI_OIHW8I8O, FVI_OHWI16O, FVI_OHWI8O, FVI_OIHW16O, FVI_OIHW8O};
-    if (c->weights != FVI_OPAQUE && c->pass != FVI_DNNL_BACKWARD_WEIGHTS && same_padding(c, f, c->weights)) return c->weights;
+    static const fvi_layout list[] = {FVI_PLAIN, FVI_OIHW16I16O, FVI_OIHW8I8O, FVI_OHWI16O, FVI_OHWI8O, FVI_OIHW16O,
+                                      FVI_OIHW8O};
+    if (c->weights != FVI_OPAQUE && c->pass != FVI_DNNL_BACKWARD_WEIGHTS && same_padding(c, f, c->weights))
+        return c->weights;
     for (int i = 0; i < FVI_COUNT(list); i++)
         if (same_padding(c, f, list[i])) return list[i];
     return FVI_OPAQUE;
@@ -138,8 +144,8 @@ static fvi_layout jit_weights(const fvi_conv_case *c)
 }
 
 /* One variant: creates it and finds the weights' order. *private_order: they need converting. */
-static bool attempt(const fvi_conv_case *c, variant v, const fvi_env *env, fvi_dnnl_speed slowest, form *f, fvi_layout *weights,
-                    bool *private_order, fvi_dnnl **out)
+static bool attempt(const fvi_conv_case *c, variant v, const fvi_env *env, fvi_dnnl_speed slowest, form *f,
+                    fvi_layout *weights, bool *private_order, fvi_dnnl **out)
 {
     *out = NULL;
     if (!form_of(c, v, env, f)) return false;
@@ -154,16 +160,17 @@ static bool attempt(const fvi_conv_case *c, variant v, const fvi_env *env, fvi_d
     return false;
 }
 
-/* ---- expected speed -------------------------------------------------------------------------------------------------------- */
+/* ---- expected speed ---------------------------------------------------------------------------------------------- */
 
 /* Winograd F(4x4, 3x3) does 2.25 operations for 9, but reads and writes transformed copies of images and weights; the
- * direct gradient of large weights is held up by adding to them once for every image. All in units of one multiply-add at
- * the direct forward pass's speed, fitted to docs/kernels.md (within 15 % of most measurements, and far from them only
- * where the answer is clear). */
+ * direct gradient of large weights is held up by adding to them once for every image. All in units of one multiply-add
+ * at the direct forward pass's speed, fitted to docs/kernels.md (within 15 % of most measurements, and far from them
+ * only where the answer is clear). */
 static bool winograd_wins(const fvi_conv_case *c, const fvi_env *env)
 {
-    if (!fvi_dnnl_has_winograd() || c->dtype != FV_F32 || env->isa < FVI_ISA_AVX512 || c->groups != 1 || c->kh != 3 || c->kw != 3 ||
-        c->stride[0] != 1 || c->stride[1] != 1 || c->dilation[0] != 1 || c->dilation[1] != 1 || c->c < 16 || c->o < 16)
+    if (!fvi_dnnl_has_winograd() || c->dtype != FV_F32 || env->isa < FVI_ISA_AVX512 || c->groups != 1 || c->kh != 3 ||
+        c->kw != 3 || c->stride[0] != 1 || c->stride[1] != 1 || c->dilation[0] != 1 || c->dilation[1] != 1 ||
+        c->c < 16 || c->o < 16)
         return false;
     const double per_pixel = 34, per_weight = 95, per_sum = 25, second_cache = 1 << 20;
     const double cc = (double)FVI_ALIGN_UP(c->c, 16), oo = (double)FVI_ALIGN_UP(c->o, 16);
@@ -217,7 +224,13 @@ static bool supported(const fvi_conv_case *c)
     return c->weights_dtype == (c->pass == FVI_DNNL_BACKWARD_WEIGHTS ? FV_F32 : c->dtype);
 }
 
-typedef struct decision { variant variant; form form; fvi_layout weights; bool private_order; fvi_dnnl *primitive; } decision;
+typedef struct decision {
+    variant variant;
+    form form;
+    fvi_layout weights;
+    bool private_order;
+    fvi_dnnl *primitive;
+} decision;
 
 /* fixed: the layouts in c are final, only what agrees with them will do. */
 static bool decide(const fvi_conv_case *c, const char *op, const fvi_env *env, bool fixed, decision *d)
@@ -227,7 +240,9 @@ static bool decide(const fvi_conv_case *c, const char *op, const fvi_env *env, b
     for (int slowest = FVI_DNNL_FAST; slowest <= FVI_DNNL_REFERENCE; slowest++)
         for (int i = 0; i < n; i++) {
             d->variant = list[i];
-            if (!attempt(c, list[i], env, (fvi_dnnl_speed)slowest, &d->form, &d->weights, &d->private_order, &d->primitive)) continue;
+            if (!attempt(c, list[i], env, (fvi_dnnl_speed)slowest, &d->form, &d->weights, &d->private_order,
+                         &d->primitive))
+                continue;
             if (!fixed || (d->form.src == c->src && d->form.dst == c->dst && d->weights == c->weights)) return true;
             fvi_dnnl_free(d->primitive);
         }
@@ -246,7 +261,7 @@ bool fvi_conv_choose(fvi_conv_case *c, const char *op, const fvi_env *env)
     return true;
 }
 
-/* ---- prepared ----------------------------------------------------------------------------------------------------------------- */
+/* ---- prepared ---------------------------------------------------------------------------------------------------- */
 
 void fvi_conv_destroy(void *state)
 {
@@ -265,7 +280,8 @@ const char *fvi_conv_describe(const void *p) { return ((const fvi_conv *)p)->tex
 static fv_status converter(const fvi_conv *p, const form *f, const fvi_env *env, fvi_dnnl **out)
 {
     const fvi_dnnl_tensor ours = weights_tensor(&p->c, f, p->c.weights);
-    if (p->c.pass != FVI_DNNL_BACKWARD_WEIGHTS) return fvi_dnnl_reorder_for(env->ctx, &ours, p->main, FVI_DNNL_WEIGHTS, env->threads, out);
+    if (p->c.pass != FVI_DNNL_BACKWARD_WEIGHTS)
+        return fvi_dnnl_reorder_for(env->ctx, &ours, p->main, FVI_DNNL_WEIGHTS, env->threads, out);
     return fvi_dnnl_reorder_from(env->ctx, p->main, FVI_DNNL_WEIGHTS, &ours, env->threads, out);
 }
 
@@ -287,7 +303,8 @@ static size_t lay_out(fvi_conv *p)
     return at;
 }
 
-fv_status fvi_conv_create(const fvi_conv_case *c, const char *op, const fvi_env *env, fvi_conv **out, size_t *scratch_bytes)
+fv_status fvi_conv_create(const fvi_conv_case *c, const char *op, const fvi_env *env, fvi_conv **out,
+                          size_t *scratch_bytes)
 {
     fv_context *ctx = env->ctx;
     fv_status status = FV_OK;
@@ -309,15 +326,18 @@ fv_status fvi_conv_create(const fvi_conv_case *c, const char *op, const fvi_env 
         FVI_TRY_DONE(ctx, status, converter(p, f, env, &p->convert));
         FVI_TRY_DONE(ctx, status, fvi_dnnl_ready(ctx, p->convert));
     }
-    if (c->addend && make(NULL, c, f, d.private_order ? FVI_OPAQUE : d.weights, ADD_BESIDE, env, FVI_DNNL_FAST, &p->beside) == FV_OK) {
-        if (fvi_dnnl_same_layout(p->main, p->beside, FVI_DNNL_WEIGHTS)) FVI_TRY_DONE(ctx, status, fvi_dnnl_ready(ctx, p->beside));
+    if (c->addend && make(NULL, c, f, d.private_order ? FVI_OPAQUE : d.weights, ADD_BESIDE, env, FVI_DNNL_FAST,
+                          &p->beside) == FV_OK) {
+        if (fvi_dnnl_same_layout(p->main, p->beside, FVI_DNNL_WEIGHTS))
+            FVI_TRY_DONE(ctx, status, fvi_dnnl_ready(ctx, p->beside));
         else {
             fvi_dnnl_free(p->beside);
             p->beside = NULL;
         }
     }
     snprintf(p->text, sizeof p->text, "%s %s%s%s%s", fvi_dnnl_impl(p->main), fvi_conv_variants[d.variant],
-             f->o != c->o || f->c != c->c ? " padded" : "", d.private_order ? " converts-weights" : "", fvi_dnnl_speed_of(p->main) != FVI_DNNL_FAST ? " SLOW" : "");
+             f->o != c->o || f->c != c->c ? " padded" : "", d.private_order ? " converts-weights" : "",
+             fvi_dnnl_speed_of(p->main) != FVI_DNNL_FAST ? " SLOW" : "");
     *scratch_bytes = lay_out(p);
 done:
     if (status != FV_OK) fvi_conv_destroy(p);
@@ -337,8 +357,8 @@ static void copy(void *dst, const void *src, size_t bytes, int threads)
     }
 }
 
-fv_status fvi_conv_run(fvi_conv *p, void *src, void *weights, const void *bias, const void *addend, void *dst, void *scratch,
-                       const fvi_exec *x)
+fv_status fvi_conv_run(fvi_conv *p, void *src, void *weights, const void *bias, const void *addend, void *dst,
+                       void *scratch, const fvi_exec *x)
 {
     const bool to_weights = p->c.pass == FVI_DNNL_BACKWARD_WEIGHTS;
     union { const void *in; void *any; } b = {bias}, a = {addend};      /* oneDNN's interface has no const */

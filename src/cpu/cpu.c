@@ -6,11 +6,13 @@
 
 static const char *const names[] = {"base", "avx2", "avx512", "avx512_bf16"};
 
+/* The compiler's helper also asks the operating system whether it saves the registers. */
 fvi_isa fvi_cpu_detect_isa(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
         return __builtin_cpu_supports("avx512bf16") ? FVI_ISA_AVX512_BF16 : FVI_ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return FVI_ISA_AVX2;
 #endif

@@ -86,8 +86,8 @@ static const char *status_text(dnnl_status_t s)
 static fv_status failed(fv_context *ctx, dnnl_status_t s, const char *kind, const char *what)
 {
     if (s == dnnl_out_of_memory) return fvi_nomem(ctx);
-    return fvi_fail(ctx, s == dnnl_unimplemented ? FV_ERROR_UNSUPPORTED : FV_ERROR_DEVICE, "oneDNN %s (%s): %s", kind, what,
-                    status_text(s));
+    return fvi_fail(ctx, s == dnnl_unimplemented ? FV_ERROR_UNSUPPORTED : FV_ERROR_DEVICE, "oneDNN %s (%s): %s", kind,
+                    what, status_text(s));
 }
 
 /* Primitives are cut for a number of threads when they are made and must run with the same number. */
@@ -103,7 +103,7 @@ static void threads_leave(int threads, int before)
     if (threads > 0 && threads != before) omp_set_num_threads(before);
 }
 
-/* ---- memory descriptors -------------------------------------------------------------------------------------------- */
+/* ---- memory descriptors ------------------------------------------------------------------------------------------ */
 
 static bool md_type(fv_dtype dtype, dnnl_data_type_t *out)
 {
@@ -123,7 +123,8 @@ static void md_free(owned_md md)
 #endif
 }
 
-static dnnl_status_t api_md_tag(owned_md *out, int rank, const dnnl_dims_t dim, dnnl_data_type_t type, dnnl_format_tag_t tag)
+static dnnl_status_t api_md_tag(owned_md *out, int rank, const dnnl_dims_t dim, dnnl_data_type_t type,
+                                dnnl_format_tag_t tag)
 {
     *out = NULL;
 #if DNNL3
@@ -178,7 +179,8 @@ static dnnl_status_t api_md_clone(owned_md *out, md_view md)
  * only where the bytes are the same as of the 4-axis layout of (O, I/g, kh, kw). */
 static dnnl_format_tag_t plain_tag(int rank)
 {
-    static const dnnl_format_tag_t tags[] = {dnnl_format_tag_undef, dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde, dnnl_abcdef};
+    static const dnnl_format_tag_t tags[] = {dnnl_format_tag_undef, dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde,
+                                             dnnl_abcdef};
     return rank < FVI_COUNT(tags) ? tags[rank] : dnnl_format_tag_undef;
 }
 
@@ -258,7 +260,8 @@ static dnnl_status_t md_make(const fvi_dnnl_tensor *t, fvi_layout layout, owned_
     return api_md_tag(out, rank, dim, type, tag);
 }
 
-/* Which of our layouts is `md`? Candidates that would need padding of their own are left out by the equality of bytes. */
+/* Which of our layouts is `md`? Candidates that would need padding of their own are left out by the equality of
+ * bytes. */
 static fvi_layout md_layout(const fvi_dnnl_tensor *t, md_view md)
 {
     fvi_layout found = FVI_OPAQUE;
@@ -273,7 +276,7 @@ static fvi_layout md_layout(const fvi_dnnl_tensor *t, md_view md)
     return found;
 }
 
-/* ---- attributes ----------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 static dnnl_status_t api_append_sum(dnnl_post_ops_t ops)
 {
@@ -314,34 +317,36 @@ static dnnl_status_t attr_make(bool add_in_dst, md_view addend, fvi_dnnl_act act
     return s;
 }
 
-/* ---- primitive descriptors -------------------------------------------------------------------------------------------- */
+/* ---- primitive descriptors --------------------------------------------------------------------------------------- */
 
 typedef struct window { dnnl_dims_t stride, dilate, pad; } window;
 
-static dnnl_status_t api_conv(dnnl_primitive_desc_t *pd, fvi_dnnl_pass pass, dnnl_alg_kind_t alg, md_view src, md_view weights,
-                              md_view bias, md_view dst, const window *w, const_dnnl_primitive_attr_t attr)
+static dnnl_status_t api_conv(dnnl_primitive_desc_t *pd, fvi_dnnl_pass pass, dnnl_alg_kind_t alg, md_view src,
+                              md_view weights, md_view bias, md_view dst, const window *w,
+                              const_dnnl_primitive_attr_t attr)
 {
     dnnl_prop_kind_t prop = pass == FVI_DNNL_INFERENCE ? dnnl_forward_inference : dnnl_forward_training;
 #if DNNL3
     if (pass == FVI_DNNL_BACKWARD_DATA)
-        return dnnl_convolution_backward_data_primitive_desc_create(pd, engine, alg, src, weights, dst, w->stride, w->dilate,
-                                                                    w->pad, w->pad, NULL, attr);
+        return dnnl_convolution_backward_data_primitive_desc_create(pd, engine, alg, src, weights, dst, w->stride,
+                                                                    w->dilate, w->pad, w->pad, NULL, attr);
     if (pass == FVI_DNNL_BACKWARD_WEIGHTS)
-        return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, alg, src, weights, bias, dst, w->stride,
-                                                                       w->dilate, w->pad, w->pad, NULL, attr);
-    return dnnl_convolution_forward_primitive_desc_create(pd, engine, prop, alg, src, weights, bias, dst, w->stride, w->dilate,
-                                                          w->pad, w->pad, attr);
+        return dnnl_convolution_backward_weights_primitive_desc_create(
+            pd, engine, alg, src, weights, bias, dst, w->stride, w->dilate, w->pad, w->pad, NULL, attr);
+    return dnnl_convolution_forward_primitive_desc_create(pd, engine, prop, alg, src, weights, bias, dst, w->stride,
+                                                          w->dilate, w->pad, w->pad, attr);
 #else
     dnnl_convolution_desc_t d;
     dnnl_status_t s;
     if (pass == FVI_DNNL_BACKWARD_DATA)
-        s = dnnl_dilated_convolution_backward_data_desc_init(&d, alg, src, weights, dst, w->stride, w->dilate, w->pad, w->pad);
+        s = dnnl_dilated_convolution_backward_data_desc_init(&d, alg, src, weights, dst, w->stride, w->dilate, w->pad,
+                                                             w->pad);
     else if (pass == FVI_DNNL_BACKWARD_WEIGHTS)
-        s = dnnl_dilated_convolution_backward_weights_desc_init(&d, alg, src, weights, bias, dst, w->stride, w->dilate, w->pad,
-                                                                w->pad);
+        s = dnnl_dilated_convolution_backward_weights_desc_init(&d, alg, src, weights, bias, dst, w->stride, w->dilate,
+                                                                w->pad, w->pad);
     else
-        s = dnnl_dilated_convolution_forward_desc_init(&d, prop, alg, src, weights, bias, dst, w->stride, w->dilate, w->pad,
-                                                       w->pad);
+        s = dnnl_dilated_convolution_forward_desc_init(&d, prop, alg, src, weights, bias, dst, w->stride, w->dilate,
+                                                       w->pad, w->pad);
     return s != dnnl_success ? s : dnnl_primitive_desc_create(pd, &d, attr, engine, NULL);
 #endif
 }
@@ -358,7 +363,7 @@ static dnnl_status_t api_matmul(dnnl_primitive_desc_t *pd, md_view src, md_view 
 #endif
 }
 
-/* ---- our object ---------------------------------------------------------------------------------------------------------- */
+/* ---- our object -------------------------------------------------------------------------------------------------- */
 
 void fvi_dnnl_free(fvi_dnnl *p)
 {
@@ -430,7 +435,8 @@ static void take(fvi_dnnl *p, owned_md md[FVI_DNNL_SLOTS])
     memset(p->md, 0, sizeof p->md);
 }
 
-fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, fvi_dnnl_speed slowest, fvi_dnnl **out)
+fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, fvi_dnnl_speed slowest,
+                        fvi_dnnl **out)
 {
     const fvi_dnnl_tensor *t[FVI_DNNL_SLOTS] = {&d->src, &d->weights, &d->bias, &d->dst, &d->addend};
     FVI_TRY(ctx, begin(ctx, "convolution", threads, t, out));
@@ -449,8 +455,8 @@ fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int thread
     dnnl_primitive_attr_t attr;
     dnnl_status_t s = attr_make(d->add_in_dst, md[FVI_DNNL_ADDEND], d->act, &attr);
     if (s == dnnl_success) {
-        s = api_conv(&p->pd, d->pass, d->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, md[FVI_DNNL_SRC],
-                     md[FVI_DNNL_WEIGHTS], md[FVI_DNNL_BIAS], md[FVI_DNNL_DST], &w, attr);
+        s = api_conv(&p->pd, d->pass, d->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct,
+                     md[FVI_DNNL_SRC], md[FVI_DNNL_WEIGHTS], md[FVI_DNNL_BIAS], md[FVI_DNNL_DST], &w, attr);
         dnnl_primitive_attr_destroy(attr);
     }
     threads_leave(threads, before);
@@ -483,8 +489,9 @@ fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int thread
     return status;
 }
 
-fv_status fvi_dnnl_matmul(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *weights, const fvi_dnnl_tensor *bias,
-                          const fvi_dnnl_tensor *dst, bool accumulate, int threads, fvi_dnnl_speed slowest, fvi_dnnl **out)
+fv_status fvi_dnnl_matmul(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *weights,
+                          const fvi_dnnl_tensor *bias, const fvi_dnnl_tensor *dst, bool accumulate, int threads,
+                          fvi_dnnl_speed slowest, fvi_dnnl **out)
 {
     const fvi_dnnl_tensor *t[FVI_DNNL_SLOTS] = {src, weights, bias, dst, NULL};
     FVI_TRY(ctx, begin(ctx, "matmul", threads, t, out));
@@ -525,7 +532,8 @@ static fv_status reorder_finish(fv_context *ctx, int threads, fvi_dnnl **out)
         dnnl_primitive_attr_destroy(attr);
     }
     threads_leave(threads, before);
-    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation") : inspect(ctx, p, false, FVI_DNNL_REFERENCE);
+    fv_status status = s != dnnl_success ? failed(ctx, s, p->kind, "creation")
+                                         : inspect(ctx, p, false, FVI_DNNL_REFERENCE);
     if (status != FV_OK) {
         fvi_dnnl_free(p);
         *out = NULL;
@@ -533,18 +541,9 @@ static fv_status reorder_finish(fv_context *ctx, int threads, fvi_dnnl **out)
     return status;
 }
 
-fv_status fvi_dnnl_reorder(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *dst, int threads, fvi_dnnl **out)
-{
-    const fvi_dnnl_tensor *t[FVI_DNNL_SLOTS] = {src, NULL, NULL, dst, NULL};
-    FVI_TRY(ctx, begin(ctx, "reorder", threads, t, out));
-    (*out)->layout[FVI_DNNL_SRC] = src->layout;
-    (*out)->layout[FVI_DNNL_DST] = dst->layout;
-    return reorder_finish(ctx, threads, out);
-}
-
 /* One end described by the caller, the other (`place`) being a slot of `p`. */
-static fv_status reorder_with(fv_context *ctx, const fvi_dnnl *p, int slot, int place, const fvi_dnnl_tensor *other, int threads,
-                              fvi_dnnl **out)
+static fv_status reorder_with(fv_context *ctx, const fvi_dnnl *p, int slot, int place, const fvi_dnnl_tensor *other,
+                              int threads, fvi_dnnl **out)
 {
     const int end = place == FVI_DNNL_DST ? FVI_DNNL_SRC : FVI_DNNL_DST;
     const fvi_dnnl_tensor *t[FVI_DNNL_SLOTS] = {NULL};
@@ -560,12 +559,14 @@ static fv_status reorder_with(fv_context *ctx, const fvi_dnnl *p, int slot, int 
     return reorder_finish(ctx, threads, out);
 }
 
-fv_status fvi_dnnl_reorder_for(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl *p, int slot, int threads, fvi_dnnl **out)
+fv_status fvi_dnnl_reorder_for(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl *p, int slot, int threads,
+                               fvi_dnnl **out)
 {
     return reorder_with(ctx, p, slot, FVI_DNNL_DST, src, threads, out);
 }
 
-fv_status fvi_dnnl_reorder_from(fv_context *ctx, const fvi_dnnl *p, int slot, const fvi_dnnl_tensor *dst, int threads, fvi_dnnl **out)
+fv_status fvi_dnnl_reorder_from(fv_context *ctx, const fvi_dnnl *p, int slot, const fvi_dnnl_tensor *dst, int threads,
+                                fvi_dnnl **out)
 {
     return reorder_with(ctx, p, slot, FVI_DNNL_SRC, dst, threads, out);
 }

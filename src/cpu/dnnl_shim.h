@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oneDNN behind one door: no other file includes its headers, and this one shows none of its types. Versions 2.6 and 3.x.
+/* oneDNN behind one door: no other file includes its headers, and this one shows none of its types. Versions 2.6 and
+ * 3.x.
  *
  * A primitive is made in two steps. fvi_dnnl_conv and friends pick the implementation (cheap, enough for choose());
  * fvi_dnnl_ready compiles it. It then runs with pointers only. Scratch memory is always the caller's.
@@ -26,7 +27,9 @@ typedef struct fvi_dnnl_tensor {
     int64_t stride[FV_MAX_RANK];
 } fvi_dnnl_tensor;
 
-typedef enum fvi_dnnl_pass { FVI_DNNL_FORWARD, FVI_DNNL_INFERENCE, FVI_DNNL_BACKWARD_DATA, FVI_DNNL_BACKWARD_WEIGHTS } fvi_dnnl_pass;
+typedef enum fvi_dnnl_pass {
+    FVI_DNNL_FORWARD, FVI_DNNL_INFERENCE, FVI_DNNL_BACKWARD_DATA, FVI_DNNL_BACKWARD_WEIGHTS
+} fvi_dnnl_pass;
 typedef enum fvi_dnnl_act { FVI_DNNL_NONE, FVI_DNNL_RELU, FVI_DNNL_SILU } fvi_dnnl_act;
 
 typedef struct fvi_dnnl_conv_desc {
@@ -45,22 +48,23 @@ typedef enum fvi_dnnl_speed { FVI_DNNL_FAST, FVI_DNNL_GEMM, FVI_DNNL_REFERENCE }
 
 /* All creators: *out is NULL on failure. A NULL context is allowed and only loses the message. UNSUPPORTED: the library
  * has nothing for it, or only something slower than `slowest`. */
-FV_CHECKED fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, fvi_dnnl_speed slowest, fvi_dnnl **out);
+FV_CHECKED fv_status fvi_dnnl_conv(fv_context *ctx, const fvi_dnnl_conv_desc *d, int threads, fvi_dnnl_speed slowest,
+                                   fvi_dnnl **out);
 /* dst = src x weights (+ bias, rank as dst, 1 in broadcast axes) (+ dst when accumulate). */
 FV_CHECKED fv_status fvi_dnnl_matmul(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *weights,
-                                     const fvi_dnnl_tensor *bias, const fvi_dnnl_tensor *dst, bool accumulate, int threads,
-                                     fvi_dnnl_speed slowest, fvi_dnnl **out);
-/* Places SRC and DST. Also converts f32 <-> bf16. */
-FV_CHECKED fv_status fvi_dnnl_reorder(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl_tensor *dst, int threads,
-                                      fvi_dnnl **out);
-/* The same to what primitive `p` takes in `slot`, its private layout included; and from what it makes there. */
-FV_CHECKED fv_status fvi_dnnl_reorder_for(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl *p, int slot, int threads,
-                                          fvi_dnnl **out);
-FV_CHECKED fv_status fvi_dnnl_reorder_from(fv_context *ctx, const fvi_dnnl *p, int slot, const fvi_dnnl_tensor *dst, int threads,
-                                           fvi_dnnl **out);
+                                     const fvi_dnnl_tensor *bias, const fvi_dnnl_tensor *dst, bool accumulate,
+                                     int threads, fvi_dnnl_speed slowest, fvi_dnnl **out);
+/* SRC to what primitive `p` takes in `slot`, its private layout included; and DST from what it makes there. Types are
+ * alike. Part of the primitive, not a copy of bits: bf16 denormals may become zero, as the products of such a processor
+ * take them. */
+FV_CHECKED fv_status fvi_dnnl_reorder_for(fv_context *ctx, const fvi_dnnl_tensor *src, const fvi_dnnl *p, int slot,
+                                          int threads, fvi_dnnl **out);
+FV_CHECKED fv_status fvi_dnnl_reorder_from(fv_context *ctx, const fvi_dnnl *p, int slot, const fvi_dnnl_tensor *dst,
+                                           int threads, fvi_dnnl **out);
 
 FV_CHECKED fv_status fvi_dnnl_ready(fv_context *ctx, fvi_dnnl *p);
-/* ptr has FVI_DNNL_SLOTS places; absent ones are not looked at. `scratch` of fvi_dnnl_scratch bytes, 64-byte aligned. */
+/* ptr has FVI_DNNL_SLOTS places; absent ones are not looked at. `scratch` of fvi_dnnl_scratch bytes, 64-byte
+ * aligned. */
 FV_CHECKED fv_status fvi_dnnl_run(fv_context *ctx, fvi_dnnl *p, void *const *ptr, void *scratch);
 void fvi_dnnl_free(fvi_dnnl *p);       /* NULL is allowed */
 

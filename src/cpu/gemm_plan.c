@@ -57,7 +57,8 @@ fv_status fvi_gemm_create(const fvi_gemm_case *g, const fvi_env *env, fvi_dnnl *
     return status;
 }
 
-fv_status fvi_gemm_run(fvi_dnnl *p, const void *a, const void *b, const void *bias, void *c, void *scratch, const fvi_exec *x)
+fv_status fvi_gemm_run(fvi_dnnl *p, const void *a, const void *b, const void *bias, void *c, void *scratch,
+                       const fvi_exec *x)
 {
     union { const void *in; void *any; } ua = {a}, ub = {b}, ubias = {bias};      /* oneDNN's interface has no const */
     void *ptr[FVI_DNNL_SLOTS] = {ua.any, ub.any, ubias.any, c, NULL};

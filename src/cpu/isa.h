@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instruction sets of our own kernels. Every src/cpu/isa/X.c is compiled once for each set with FVI_ISA defined as base,
- * avx2 or avx512; its functions are named through FVI_ISA_NAME, so f becomes f_base, f_avx2 and f_avx512. The callers
- * declare all of them with FVI_ISA_DECLARE and pick one with FVI_ISA_PICK while planning, never inside a step:
+/* Instruction sets of our own kernels. Every src/cpu/isa/X.c is compiled once for each set with FVI_ISA defined as
+ * base, avx2 or avx512; its functions are named through FVI_ISA_NAME, so f becomes f_base, f_avx2 and f_avx512. The
+ * callers declare all of them with FVI_ISA_DECLARE and pick one with FVI_ISA_PICK while planning, never inside a step:
  *
  *     in k_relu.c:      FVI_ISA_DECLARE(void, fvi_relu_rows, (const float *x, float *y, int64_t n))
  *                       prepared->run = FVI_ISA_PICK(q->env->isa, fvi_relu_rows);
@@ -29,18 +29,5 @@
 #define FVI_ISA_DECLARE(ret, name, args) ret name##_base args;
 #define FVI_ISA_PICK(level, name) ((void)(level), name##_base)
 #endif
-
-/* The best set of this machine. (The compiler's helper also asks the operating system whether it saves the registers.) */
-static inline fvi_isa fvi_isa_best(void)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return __builtin_cpu_supports("avx512bf16") ? FVI_ISA_AVX512_BF16 : FVI_ISA_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return FVI_ISA_AVX2;
-#endif
-    return FVI_ISA_BASE;
-}
 
 #endif

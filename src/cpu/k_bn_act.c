@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalisation with activation and residual: two passes over memory each way. The tensor is cut in units of a few
- * thousand elements, the same for any number of threads; each gives partial sums, merged in order in double. Channel
- * blocks go through both passes in groups small enough to stay in cache between them, and the second pass runs backwards
- * so that it starts with what the first one left there. */
+/* Batch normalisation with activation and residual: two passes over memory each way. The tensor is cut in units of a
+ * few thousand elements, the same for any number of threads; each gives partial sums, merged in order in double.
+ * Channel blocks go through both passes in groups small enough to stay in cache between them, and the second pass runs
+ * backwards so that it starts with what the first one left there. */
 #include "cpu/isa/bn.h"
 #include "ir/kernel.h"
 #include "ops/batch_norm.h"
@@ -106,7 +106,10 @@ static double unit_count(const bn_state *s, int64_t unit, int lane)
     return (double)(FVI_MIN(s->together, s->planes - plane) * (r.rows + (lane < r.tail)));
 }
 
-static const void *at(const bn_state *s, const void *p, int64_t i) { return p ? (const char *)p + i * (s->bf ? 2 : 4) : NULL; }
+static const void *at(const bn_state *s, const void *p, int64_t i)
+{
+    return p ? (const char *)p + i * (s->bf ? 2 : 4) : NULL;
+}
 static void *at_out(const bn_state *s, void *p, int64_t i) { return p ? (char *)p + i * (s->bf ? 2 : 4) : NULL; }
 
 /* ---- between the passes ------------------------------------------------------------------------------------------ */
@@ -130,7 +133,8 @@ static void merge_plane(const bn_job *j, int64_t block, double *mean, double *m2
     for (int64_t u = 0; u < s->units; u++)
         for (int l = 0; l < s->width; l++) {
             const double d = partial(j, block, u, ORIGIN)[l] - *mean;
-            squares += partial(j, block, u, SQUARES)[l] + d * (2.0 * partial(j, block, u, SUM)[l] + unit_count(s, u, l) * d);
+            squares += partial(j, block, u, SQUARES)[l] +
+                       d * (2.0 * partial(j, block, u, SUM)[l] + unit_count(s, u, l) * d);
         }
     *m2 = FVI_MAX(squares, 0);
 }
@@ -175,7 +179,8 @@ static void finish_forward(const bn_job *j, int64_t block, int lane)
     const double count = (double)s->per_channel;
     for (int l = 0; l < n; l++) {
         const int64_t c = first + l;
-        const double var = (float)(m2[l] / count);                   /* as kept: made again in backward, y has the same bits */
+        /* as kept: made again in backward, y has the same bits */
+        const double var = (float)(m2[l] / count);
         mean[l] = (float)mean[l];
         a[l] = j->scale[c] / sqrt(var + s->eps);
         shift[l] = j->shift[c];
@@ -430,7 +435,8 @@ static fv_status run_backward(void *state, void *const *in, void *const *out, vo
 static fv_status run_act_backward(void *state, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
     const bn_state *s = state;
-    bn_job j = {.s = s, .mean = in[3], .var = in[4], .scale = in[5], .shift = in[6], .dscale = out[1], .dshift = out[2]};
+    bn_job j = {.s = s, .mean = in[3], .var = in[4], .scale = in[5], .shift = in[6], .dscale = out[1],
+                .dshift = out[2]};
     j.bwd = (fvi_bn_backward){.dy = in[0], .y = in[1], .x = in[2], .dy2 = s->two ? in[7] : NULL, .dx = out[0],
                               .g = s->residual ? out[3] : NULL};
     if (!s->residual && out[3]) memset(out[3], 0, s->bf ? 2 : 4);      /* a scalar then */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Elementwise ops whose operands broadcast (layer scale, gates, drop path, position embeddings, scalars), f32 and bf16,
- * in every memory order of activations. The output is walked in blocks in the order of memory; an operand of its shape is
- * read in place, any other is spread into a block-sized buffer, and the vector functions of k_elementwise do the rest. An
- * operand that repeats within a block, as a vector of channels does in NHWC, is spread once a thread. */
+ * in every memory order of activations. The output is walked in blocks in the order of memory; an operand of its shape
+ * is read in place, any other is spread into a block-sized buffer, and the vector functions of k_elementwise do the
+ * rest. An operand that repeats within a block, as a vector of channels does in NHWC, is spread once a thread. */
 #include "cpu/axes.h"
 #include "cpu/isa/elementwise.h"
 
@@ -24,7 +24,8 @@ typedef struct entry {
 #define ENTRY(name, n) {#name, n, {fvi_ew_##name##_base, fvi_ew_##name##_base, fvi_ew_##name##_base}},
 #endif
 #define BROADCAST_LIST(X) \
-    X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(maximum, 2) X(minimum, 2) X(greater, 2) X(equal, 2) X(select, 3) X(lerp, 2)
+    X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(maximum, 2) X(minimum, 2) X(greater, 2) X(equal, 2) X(select, 3) X(lerp, 2) \
+    X(less, 2) X(less_equal, 2) X(greater_equal, 2) X(not_equal, 2) X(logical_and, 2) X(logical_or, 2) X(logical_xor, 2)
 static const entry table[] = {BROADCAST_LIST(ENTRY)};
 
 typedef struct state {

@@ -48,6 +48,6 @@ static fv_status run(void *p, void *const *in, void *const *out, void *scratch, 
     return FV_OK;
 }
 
-static const fvi_kernel cast = {.name = "cast", .op = "cast", .priority = 10, .choose = choose, .prepare = prepare, .run = run,
-                                .destroy = fvi_free};
+static const fvi_kernel cast = {.name = "cast", .op = "cast", .priority = 10, .choose = choose, .prepare = prepare,
+                                .run = run, .destroy = fvi_free};
 FVI_KERNELS(k_cast, &cast);

@@ -108,10 +108,15 @@ static fv_status wgrad_run(void *state, void *const *in, void *const *out, void 
 }
 
 static const fvi_kernel forward = {.name = "dnnl_conv2d", .op = "conv2d", .priority = 10, .choose = forward_choose,
-    .prepare = forward_prepare, .run = forward_run, .destroy = fvi_conv_destroy, .describe = fvi_conv_describe, .choices = fvi_conv_variants};
-static const fvi_kernel dgrad = {.name = "dnnl_conv2d_dgrad", .op = "conv2d_dgrad", .priority = 10, .choose = dgrad_choose,
-    .prepare = dgrad_prepare, .run = dgrad_run, .destroy = fvi_conv_destroy, .describe = fvi_conv_describe, .choices = fvi_conv_variants};
-static const fvi_kernel wgrad = {.name = "dnnl_conv2d_wgrad", .op = "conv2d_wgrad", .priority = 10, .choose = wgrad_choose,
-    .prepare = wgrad_prepare, .run = wgrad_run, .destroy = fvi_conv_destroy, .describe = fvi_conv_describe, .choices = fvi_conv_variants};
+                                   .prepare = forward_prepare, .run = forward_run, .destroy = fvi_conv_destroy,
+                                   .describe = fvi_conv_describe, .choices = fvi_conv_variants};
+static const fvi_kernel dgrad = {.name = "dnnl_conv2d_dgrad", .op = "conv2d_dgrad", .priority = 10,
+                                 .choose = dgrad_choose, .prepare = dgrad_prepare, .run = dgrad_run,
+                                 .destroy = fvi_conv_destroy, .describe = fvi_conv_describe,
+                                 .choices = fvi_conv_variants};
+static const fvi_kernel wgrad = {.name = "dnnl_conv2d_wgrad", .op = "conv2d_wgrad", .priority = 10,
+                                 .choose = wgrad_choose, .prepare = wgrad_prepare, .run = wgrad_run,
+                                 .destroy = fvi_conv_destroy, .describe = fvi_conv_describe,
+                                 .choices = fvi_conv_variants};
 
 FVI_KERNELS(k_conv2d, &forward, &dgrad, &wgrad);

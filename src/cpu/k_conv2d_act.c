@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv2d_act for inference: bias, residual and activation inside oneDNN's convolution. The residual is summed from where
- * the output lies when both are one buffer, else from its own. */
+/* conv2d_act for inference: bias, residual and activation inside oneDNN's convolution. The residual is summed from
+ * where the output lies when both are one buffer, else from its own. */
 #include "cpu/conv_plan.h"
 #include "ops/conv2d_act.h"
 
@@ -22,7 +22,9 @@ static fvi_conv_case case_of(const fvi_query *q)
 static bool choose(fvi_query *q)
 {
     fvi_conv_case c = case_of(q);
-    if (q->out[0].dtype != c.dtype || (c.addend && q->in[3].dtype != c.dtype) || !fvi_conv_choose(&c, "conv2d_act", q->env)) return false;
+    if (q->out[0].dtype != c.dtype || (c.addend && q->in[3].dtype != c.dtype) ||
+        !fvi_conv_choose(&c, "conv2d_act", q->env))
+        return false;
     q->in_layout[0] = c.src;
     q->in_layout[1] = c.weights;
     q->in_layout[2] = FVI_PLAIN;
@@ -45,7 +47,8 @@ static fv_status run(void *state, void *const *in, void *const *out, void *scrat
     return fvi_conv_run(state, in[0], in[1], in[2], fvi_conv_has_addend(state) ? in[3] : NULL, out[0], scratch, x);
 }
 
-static const fvi_kernel kernel = {.name = "dnnl_conv2d_act", .op = "conv2d_act", .priority = 10, .choose = choose, .prepare = prepare,
-    .run = run, .destroy = fvi_conv_destroy, .describe = fvi_conv_describe, .choices = fvi_conv_variants, .inplace = {4}};
+static const fvi_kernel kernel = {.name = "dnnl_conv2d_act", .op = "conv2d_act", .priority = 10, .choose = choose,
+                                  .prepare = prepare, .run = run, .destroy = fvi_conv_destroy,
+                                  .describe = fvi_conv_describe, .choices = fvi_conv_variants, .inplace = {4}};
 
 FVI_KERNELS(k_conv2d_act, &kernel);

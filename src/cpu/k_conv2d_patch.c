@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions whose windows lie side by side (stride = kernel, no padding): patch embeddings, downsampling of ConvNeXt.
- * Cutting the image into patches is a permutation, the rest one matrix product. oneDNN's own convolutions fall to its
- * reference for large kernels (docs/kernels.md).
+/* Convolutions whose windows lie side by side (stride = kernel, no padding): patch embeddings, downsampling of
+ * ConvNeXt. Cutting the image into patches is a permutation, the rest one matrix product. oneDNN's own convolutions
+ * fall to its reference for large kernels (docs/kernels.md).
  *
  * P has a row for each output pixel and a column for each weight of one output channel, in the order of the image's
  * memory: (c, kh, kw) for plain images with plain weights, (kh, kw, c) for channels-last ones with OHWI weights. */
@@ -23,10 +23,10 @@ typedef struct patch {
 
 static bool geometry(const fvi_conv2d_attr *a, const fvi_type *x, const fvi_type *y, int64_t kh, int64_t kw, patch *p)
 {
-    *p = (patch){.n = x->dim[0], .c = x->dim[1], .h = x->dim[2], .w = x->dim[3], .o = y->dim[1], .oh = y->dim[2], .ow = y->dim[3],
-                 .kh = kh, .kw = kw, .size = fv_dtype_size(x->dtype)};
-    return a->groups == 1 && a->stride[0] == kh && a->stride[1] == kw && !a->padding[0] && !a->padding[1] && a->dilation[0] == 1 &&
-           a->dilation[1] == 1 && kh * kw > 1 && p->n > 0 && x->dtype == y->dtype;
+    *p = (patch){.n = x->dim[0], .c = x->dim[1], .h = x->dim[2], .w = x->dim[3], .o = y->dim[1], .oh = y->dim[2],
+                 .ow = y->dim[3], .kh = kh, .kw = kw, .size = fv_dtype_size(x->dtype)};
+    return a->groups == 1 && a->stride[0] == kh && a->stride[1] == kw && !a->padding[0] && !a->padding[1] &&
+           a->dilation[0] == 1 && a->dilation[1] == 1 && kh * kw > 1 && p->n > 0 && x->dtype == y->dtype;
 }
 
 /* Where the product beats the direct convolutions, or these would need blocked images. */
@@ -44,14 +44,16 @@ static fvi_gemm_case product(const patch *p, fv_dtype t, fv_dtype bias_dtype)
 {
     const int64_t k = p->c * p->kh * p->kw, pixels = p->oh * p->ow, rows = p->n * pixels;
     if (p->pass == DGRAD)
-        return (fvi_gemm_case){.batch = 1, .m = rows, .k = p->o, .n = k, .a = {t, 0, p->o, 1}, .b = {t, 0, k, 1}, .c = {t, 0, k, 1}};
+        return (fvi_gemm_case){.batch = 1, .m = rows, .k = p->o, .n = k, .a = {t, 0, p->o, 1}, .b = {t, 0, k, 1},
+                               .c = {t, 0, k, 1}};
     if (p->pass == WGRAD)
-        return (fvi_gemm_case){.batch = 1, .m = p->o, .k = rows, .n = k, .a = {t, 0, 1, p->o}, .b = {t, 0, k, 1}, .c = {FV_F32, 0, k, 1}};
+        return (fvi_gemm_case){.batch = 1, .m = p->o, .k = rows, .n = k, .a = {t, 0, 1, p->o}, .b = {t, 0, k, 1},
+                               .c = {FV_F32, 0, k, 1}};
     if (p->planes)
-        return (fvi_gemm_case){.batch = p->n, .m = p->o, .k = k, .n = pixels, .a = {t, 0, k, 1}, .b = {t, pixels * k, 1, k},
-                               .c = {t, p->o * pixels, pixels, 1}, .accumulate = p->bias};
-    return (fvi_gemm_case){.batch = 1, .m = rows, .k = k, .n = p->o, .a = {t, 0, k, 1}, .b = {t, 0, 1, k}, .c = {t, 0, p->o, 1},
-                           .bias = p->bias, .bias_dtype = bias_dtype};
+        return (fvi_gemm_case){.batch = p->n, .m = p->o, .k = k, .n = pixels, .a = {t, 0, k, 1},
+                               .b = {t, pixels * k, 1, k}, .c = {t, p->o * pixels, pixels, 1}, .accumulate = p->bias};
+    return (fvi_gemm_case){.batch = 1, .m = rows, .k = k, .n = p->o, .a = {t, 0, k, 1}, .b = {t, 0, 1, k},
+                           .c = {t, 0, p->o, 1}, .bias = p->bias, .bias_dtype = bias_dtype};
 }
 
 static bool possible(const fvi_query *q, const patch *p, fv_dtype bias_dtype)
@@ -60,21 +62,24 @@ static bool possible(const fvi_query *q, const patch *p, fv_dtype bias_dtype)
     return fvi_gemm_possible(&g, q->env);
 }
 
-/* ---- choosing --------------------------------------------------------------------------------------------------------- */
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
 
 static void forward_of(const fvi_query *q, patch *p)
 {
     p->pass = FORWARD;
     p->bias = q->n_in > 2;
     p->nhwc = q->in_layout[0] == FVI_NHWC;
-    p->planes = !q->env->layouts || (p->kh >= 8 && p->kw >= 8);      /* a sequence of tokens comes next, or nothing is known */
+    /* a sequence of tokens comes next, or nothing is known */
+    p->planes = !q->env->layouts || (p->kh >= 8 && p->kw >= 8);
 }
 
 static bool forward_choose(fvi_query *q)
 {
     patch p;
     const fvi_type *w = &q->in[1];
-    if (!geometry(q->node->attr, &q->in[0], &q->out[0], w->dim[2], w->dim[3], &p) || w->dtype != q->in[0].dtype || !worth(&p, q->env, q->in_layout[0])) return false;
+    if (!geometry(q->node->attr, &q->in[0], &q->out[0], w->dim[2], w->dim[3], &p) || w->dtype != q->in[0].dtype ||
+        !worth(&p, q->env, q->in_layout[0]))
+        return false;
     if (q->n_in > 2 && q->in[2].dtype != q->in[0].dtype) return false;
     forward_of(q, &p);
     if (!possible(q, &p, q->in[0].dtype)) return false;
@@ -96,7 +101,9 @@ static bool dgrad_choose(fvi_query *q)
 {
     patch p;
     const fvi_type *w = &q->in[1];
-    if (!geometry(q->node->attr, &q->out[0], &q->in[0], w->dim[2], w->dim[3], &p) || w->dtype != q->in[0].dtype || !worth(&p, q->env, q->in_layout[0])) return false;
+    if (!geometry(q->node->attr, &q->out[0], &q->in[0], w->dim[2], w->dim[3], &p) || w->dtype != q->in[0].dtype ||
+        !worth(&p, q->env, q->in_layout[0]))
+        return false;
     dgrad_of(q, &p);
     if (!q->env->layouts || !possible(q, &p, FV_F32)) return false;
     q->in_layout[0] = FVI_NHWC;
@@ -115,7 +122,9 @@ static bool wgrad_choose(fvi_query *q)
 {
     patch p;
     const fvi_type *w = &q->out[0];
-    if (!geometry(q->node->attr, &q->in[0], &q->in[1], w->dim[2], w->dim[3], &p) || w->dtype != FV_F32 || !worth(&p, q->env, q->in_layout[0])) return false;
+    if (!geometry(q->node->attr, &q->in[0], &q->in[1], w->dim[2], w->dim[3], &p) || w->dtype != FV_F32 ||
+        !worth(&p, q->env, q->in_layout[0]))
+        return false;
     wgrad_of(q, &p);
     if (!q->env->layouts || !possible(q, &p, FV_F32)) return false;
     q->in_layout[0] = image_layout(&p);
@@ -124,7 +133,7 @@ static bool wgrad_choose(fvi_query *q)
     return true;
 }
 
-/* ---- preparing ----------------------------------------------------------------------------------------------------------- */
+/* ---- preparing --------------------------------------------------------------------------------------------------- */
 
 static void destroy(void *state)
 {
@@ -175,7 +184,7 @@ static fv_status wgrad_prepare(const fvi_query *q, void **state, size_t *scratch
     return finish(q, &p, FV_F32, state, scratch_bytes);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static inline void move(char *restrict to, const char *restrict from, size_t bytes)
 {
@@ -196,7 +205,8 @@ static void cut(const patch *p, char *image, char *rows, bool back, int threads)
             for (int64_t c = 0; c < runs; c++)
                 for (int64_t u = 0; u < p->kh; u++) {
                     const int64_t y = i * p->kh + u, x = j * p->kw;
-                    const int64_t at = p->nhwc ? ((n * p->h + y) * p->w + x) * p->c : ((n * p->c + c) * p->h + y) * p->w + x;
+                    const int64_t at = p->nhwc ? ((n * p->h + y) * p->w + x) * p->c
+                                               : ((n * p->c + c) * p->h + y) * p->w + x;
                     char *a = image + (size_t)at * p->size;
                     char *b = rows + (size_t)((row * p->ow + j) * k) * p->size + (size_t)(c * p->kh + u) * bytes;
                     if (back) move(a, b, bytes);
@@ -212,9 +222,11 @@ static void lay_bias(const patch *p, const void *bias, void *y, int threads)
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t plane = 0; plane < p->n * p->o; plane++) {
         if (p->size == 4)
-            for (int64_t i = 0; i < pixels; i++) ((uint32_t *)y)[plane * pixels + i] = ((const uint32_t *)bias)[plane % p->o];
+            for (int64_t i = 0; i < pixels; i++)
+                ((uint32_t *)y)[plane * pixels + i] = ((const uint32_t *)bias)[plane % p->o];
         else
-            for (int64_t i = 0; i < pixels; i++) ((uint16_t *)y)[plane * pixels + i] = ((const uint16_t *)bias)[plane % p->o];
+            for (int64_t i = 0; i < pixels; i++)
+                ((uint16_t *)y)[plane * pixels + i] = ((const uint16_t *)bias)[plane % p->o];
     }
 }
 
@@ -224,7 +236,8 @@ static fv_status run(void *state, void *const *in, void *const *out, void *scrat
     char *rows = (char *)scratch + p->p_at;
     if (p->pass == DGRAD) {
         FVI_TRY(x->ctx, fvi_gemm_run(p->gemm, in[0], in[1], NULL, rows, scratch, x));
-        if (p->h % p->kh || p->w % p->kw) memset(out[0], 0, (size_t)(p->n * p->c * p->h * p->w) * p->size);      /* pixels of no patch */
+        /* pixels of no patch */
+        if (p->h % p->kh || p->w % p->kw) memset(out[0], 0, (size_t)(p->n * p->c * p->h * p->w) * p->size);
         cut(p, out[0], rows, true, x->threads);
         return FV_OK;
     }
@@ -239,9 +252,11 @@ static const char *describe(const void *state) { return fvi_gemm_describe(((cons
 
 static const fvi_kernel forward = {.name = "patch_conv2d", .op = "conv2d", .priority = 20, .choose = forward_choose,
     .prepare = forward_prepare, .run = run, .destroy = destroy, .describe = describe};
-static const fvi_kernel dgrad = {.name = "patch_conv2d_dgrad", .op = "conv2d_dgrad", .priority = 20, .choose = dgrad_choose,
-    .prepare = dgrad_prepare, .run = run, .destroy = destroy, .describe = describe};
-static const fvi_kernel wgrad = {.name = "patch_conv2d_wgrad", .op = "conv2d_wgrad", .priority = 20, .choose = wgrad_choose,
-    .prepare = wgrad_prepare, .run = run, .destroy = destroy, .describe = describe};
+static const fvi_kernel dgrad = {.name = "patch_conv2d_dgrad", .op = "conv2d_dgrad", .priority = 20,
+                                 .choose = dgrad_choose, .prepare = dgrad_prepare, .run = run, .destroy = destroy,
+                                 .describe = describe};
+static const fvi_kernel wgrad = {.name = "patch_conv2d_wgrad", .op = "conv2d_wgrad", .priority = 20,
+                                 .choose = wgrad_choose, .prepare = wgrad_prepare, .run = run, .destroy = destroy,
+                                 .describe = describe};
 
 FVI_KERNELS(k_conv2d_patch, &forward, &dgrad, &wgrad);

@@ -32,8 +32,8 @@ static fv_status prepare_from(const fvi_query *q, int first, void **out)
 {
     state *s = fvi_calloc(1, sizeof *s);
     if (!s) return fvi_nomem(q->env->ctx);
-    *s = (state){.f = FVI_ISA_PICK(q->env->isa, fvi_rows_functions)(), .rows = q->in[first].dim[0], .classes = q->in[first].dim[1],
-                 .soft = q->in[first + 1].rank == 2, .first = first, .n_in = q->n_in};
+    *s = (state){.f = FVI_ISA_PICK(q->env->isa, fvi_rows_functions)(), .rows = q->in[first].dim[0],
+                 .classes = q->in[first].dim[1], .soft = q->in[first + 1].rank == 2, .first = first, .n_in = q->n_in};
     memcpy(&s->attr, q->node->attr, sizeof s->attr);
     *out = s;
     return FV_OK;
@@ -56,8 +56,8 @@ typedef enum kind { KEPT, IGNORED, WRONG } kind;
 static kind row_of(const state *s, void *const *in, int64_t i, fvi_ce_row *r)
 {
     const float e = (float)s->attr.label_smoothing;
-    *r = (fvi_ce_row){.x = (const float *)in[s->first] + i * s->classes, .n = s->classes, .hot = 1 - e, .spread = e / (float)s->classes,
-                      .weights = s->n_in > s->first + 2 ? in[s->first + 2] : NULL};
+    *r = (fvi_ce_row){.x = (const float *)in[s->first] + i * s->classes, .n = s->classes, .hot = 1 - e,
+                      .spread = e / (float)s->classes, .weights = s->n_in > s->first + 2 ? in[s->first + 2] : NULL};
     if (s->soft) {
         r->soft = (const float *)in[s->first + 1] + i * s->classes;
         return KEPT;
@@ -101,7 +101,8 @@ static fv_status run_backward(void *p, void *const *in, void *const *out, void *
         const kind k = row_of(s, in, i, &r);
         float *dx = (float *)out[0] + i * s->classes;
         if (k == KEPT) {
-            if (!s->soft) r.total = (float)((1 - e) * (weights ? (double)weights[r.index] : 1) + e / (double)s->classes * all);
+            if (!s->soft)
+                r.total = (float)((1 - e) * (weights ? (double)weights[r.index] : 1) + e / (double)s->classes * all);
             s->f->cross_entropy_backward(&r, dloss, dx);
             continue;
         }
@@ -110,8 +111,9 @@ static fv_status run_backward(void *p, void *const *in, void *const *out, void *
     return FV_OK;
 }
 
-static const fvi_kernel forward = {.name = "cross_entropy", .op = "cross_entropy", .priority = 10, .choose = choose, .prepare = prepare,
-                                   .run = run, .destroy = fvi_free};
-static const fvi_kernel backward = {.name = "cross_entropy", .op = "cross_entropy_backward", .priority = 10, .choose = choose_backward,
-                                    .prepare = prepare_backward, .run = run_backward, .destroy = fvi_free};
+static const fvi_kernel forward = {.name = "cross_entropy", .op = "cross_entropy", .priority = 10, .choose = choose,
+                                   .prepare = prepare, .run = run, .destroy = fvi_free};
+static const fvi_kernel backward = {.name = "cross_entropy", .op = "cross_entropy_backward", .priority = 10,
+                                    .choose = choose_backward, .prepare = prepare_backward, .run = run_backward,
+                                    .destroy = fvi_free};
 FVI_KERNELS(k_cross_entropy, &forward, &backward);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution, forward and both gradients: groups = C = O, square odd kernels up to 11, stride 1 and 2, f32 and
- * bf16, channels-last or blocked by 16. The gradient of the input is the forward pass over the output's gradient, spread
- * by the stride, with flipped weights. The weight gradient sums images in parts that depend on the shape only, in double
- * between images, so it does not depend on the number of threads. Weights are plain (C, 1, k, k). */
+/* Depthwise convolution, forward and both gradients: groups = C = O, square odd kernels up to 11, stride 1 and 2, f32
+ * and bf16, channels-last or blocked by 16. The gradient of the input is the forward pass over the output's gradient,
+ * spread by the stride, with flipped weights. The weight gradient sums images in parts that depend on the shape only,
+ * in double between images, so it does not depend on the number of threads. Weights are plain (C, 1, k, k). */
 #include "cpu/isa/depthwise.h"
 
 #include "ops/conv2d.h"
 
 #include <omp.h>
 
-enum { GROUP = 6, MAX_KERNEL = 11, STREAM_BYTES = 16 << 20 };      /* GROUP: channel blocks that one thread takes together */
+/* GROUP: channel blocks that one thread takes together */
+enum { GROUP = 6, MAX_KERNEL = 11, STREAM_BYTES = 16 << 20 };
 
 typedef struct state {
     int64_t n, c, h, w, oh, ow;        /* of x and y */
@@ -20,7 +21,8 @@ typedef struct state {
     int64_t memory;                    /* floats of one thread */
     int64_t parts, groups;             /* of images and of channel blocks: tasks of the weight gradient */
     int threads;
-    void (*convolve)(const fvi_dw_image *, const fvi_dw_image *, const fvi_dw_frame *, const float *, const float *, float *);
+    void (*convolve)(const fvi_dw_image *, const fvi_dw_image *, const fvi_dw_frame *, const float *, const float *,
+                     float *);
     void (*weight_gradient)(const fvi_dw_image *, const fvi_dw_image *, const fvi_dw_frame *, double *, float *);
 } state;
 
@@ -33,14 +35,16 @@ static fvi_layout layout_of(fvi_layout l)
 
 static bool fits(const fvi_conv2d_attr *a, int64_t c, int64_t o, int64_t kh, int64_t kw)
 {
-    return a->groups == c && o == c && c % 16 == 0 && kh == kw && kh % 2 == 1 && kh <= MAX_KERNEL && a->stride[0] == a->stride[1] &&
-           a->stride[0] <= 2 && a->dilation[0] == 1 && a->dilation[1] == 1 && a->padding[0] < kh && a->padding[1] < kw;
+    return a->groups == c && o == c && c % 16 == 0 && kh == kw && kh % 2 == 1 && kh <= MAX_KERNEL &&
+           a->stride[0] == a->stride[1] && a->stride[0] <= 2 && a->dilation[0] == 1 && a->dilation[1] == 1 &&
+           a->padding[0] < kh && a->padding[1] < kw;
 }
 
 static bool choose_forward(fvi_query *q)
 {
     const fvi_type *x = &q->in[0], *w = &q->in[1];
-    if (!real(x->dtype) || !real(w->dtype) || !fits(q->node->attr, x->dim[1], w->dim[0], w->dim[2], w->dim[3])) return false;
+    if (!real(x->dtype) || !real(w->dtype) || !fits(q->node->attr, x->dim[1], w->dim[0], w->dim[2], w->dim[3]))
+        return false;
     if (q->n_in > 2 && !real(q->in[2].dtype)) return false;
     q->in_layout[0] = q->out_layout[0] = layout_of(q->in_layout[0]);
     q->in_layout[1] = FVI_PLAIN;
@@ -51,7 +55,8 @@ static bool choose_forward(fvi_query *q)
 static bool choose_dgrad(fvi_query *q)
 {
     const fvi_type *dy = &q->in[0], *w = &q->in[1];
-    if (!real(dy->dtype) || !real(w->dtype) || !fits(q->node->attr, dy->dim[1], w->dim[0], w->dim[2], w->dim[3])) return false;
+    if (!real(dy->dtype) || !real(w->dtype) || !fits(q->node->attr, dy->dim[1], w->dim[0], w->dim[2], w->dim[3]))
+        return false;
     q->in_layout[0] = q->out_layout[0] = layout_of(q->in_layout[0]);
     q->in_layout[1] = FVI_PLAIN;
     return true;
@@ -69,14 +74,15 @@ static bool choose_wgrad(fvi_query *q)
 }
 
 /* x and y: types of the input side and the output side. */
-static fv_status make(const fvi_query *q, const fvi_type *x, const fvi_type *y, int64_t k, fvi_layout layout, state **out)
+static fv_status make(const fvi_query *q, const fvi_type *x, const fvi_type *y, int64_t k, fvi_layout layout,
+                      state **out)
 {
     const fvi_conv2d_attr *a = q->node->attr;
     state *s = fvi_calloc(1, sizeof *s);
     if (!s) return fvi_nomem(q->env->ctx);
-    *s = (state){.n = x->dim[0], .c = x->dim[1], .h = x->dim[2], .w = x->dim[3], .oh = y->dim[2], .ow = y->dim[3], .pad_h = a->padding[0],
-                 .pad_w = a->padding[1], .k = (int)k, .s = (int)a->stride[0], .layout = layout, .bf16 = x->dtype == FV_BF16,
-                 .threads = FVI_MAX(q->env->threads, 1)};
+    *s = (state){.n = x->dim[0], .c = x->dim[1], .h = x->dim[2], .w = x->dim[3], .oh = y->dim[2], .ow = y->dim[3],
+                 .pad_h = a->padding[0], .pad_w = a->padding[1], .k = (int)k, .s = (int)a->stride[0], .layout = layout,
+                 .bf16 = x->dtype == FV_BF16, .threads = FVI_MAX(q->env->threads, 1)};
     s->convolve = FVI_ISA_PICK(q->env->isa, fvi_dw_convolve);
     s->weight_gradient = FVI_ISA_PICK(q->env->isa, fvi_dw_weight_gradient);
     *out = s;
@@ -123,7 +129,8 @@ static fv_status prepare_wgrad(const fvi_query *q, void **out, size_t *scratch)
     s->groups = (blocks + GROUP - 1) / GROUP;
     s->parts = FVI_MIN(s->n, FVI_MAX(16 / s->groups, 4));
     finish(s, s->oh, s->ow, s->s, scratch);
-    *scratch = (size_t)(s->threads * s->memory) * sizeof(float) + (size_t)(s->parts * s->c * s->k * s->k) * sizeof(double);
+    *scratch = (size_t)(s->threads * s->memory) * sizeof(float) +
+               (size_t)(s->parts * s->c * s->k * s->k) * sizeof(double);
     *out = s;
     return FV_OK;
 }
@@ -150,7 +157,8 @@ static void gather_weights(const state *s, const void *w, int64_t b, bool flip, 
 {
     const int taps = s->k * s->k;
     for (int t = 0; t < taps; t++)
-        for (int c = 0; c < 16; c++) to[t * 16 + c] = number(w, s->weight_bf16, (b * 16 + c) * taps + (flip ? taps - 1 - t : t));
+        for (int c = 0; c < 16; c++)
+            to[t * 16 + c] = number(w, s->weight_bf16, (b * 16 + c) * taps + (flip ? taps - 1 - t : t));
 }
 
 /* Scratch was planned for s->threads; small work is not worth waking anyone. */
@@ -159,7 +167,8 @@ static int team(const state *s, const fvi_exec *x)
     return s->n * s->c * s->oh * s->ow * s->k * s->k < 100000 ? 1 : FVI_MIN(x->threads, s->threads);
 }
 
-/* dx(i) sums dy(o) with o s = i + pad - kh: dy spread by s, shifted by k - 1 - pad, then stride 1 with flipped weights. */
+/* dx(i) sums dy(o) with o s = i + pad - kh: dy spread by s, shifted by k - 1 - pad, then stride 1 with flipped
+ * weights. */
 static void convolve_all(const state *s, void *const *in, void *const *out, float *weights, bool gradient, int threads)
 {
     const int64_t blocks = s->c / 16, taps = (int64_t)s->k * s->k;
@@ -173,7 +182,8 @@ static void convolve_all(const state *s, void *const *in, void *const *out, floa
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < s->n * blocks; i++) {
             const int64_t n = i / blocks, b = i % blocks;
-            const fvi_dw_image from = gradient ? image(s, in[0], n, b, s->oh, s->ow) : image(s, in[0], n, b, s->h, s->w);
+            const fvi_dw_image from = gradient ? image(s, in[0], n, b, s->oh, s->ow)
+                                               : image(s, in[0], n, b, s->h, s->w);
             fvi_dw_image to = gradient ? image(s, out[0], n, b, s->h, s->w) : image(s, out[0], n, b, s->oh, s->ow);
             to.stream = !s->bf16 && (uintptr_t)out[0] % 64 == 0 && s->n * s->c * to.h * to.w * 4 >= STREAM_BYTES;
             float bias[16];
@@ -214,7 +224,8 @@ static fv_status run_wgrad(void *p, void *const *in, void *const *out, void *scr
             memset(dw + first * taps * 16, 0, (size_t)((end - first) * taps * 16) * sizeof *dw);
             for (int64_t n = s->n * part / s->parts; n < s->n * (part + 1) / s->parts; n++)
                 for (int64_t b = first; b < end; b++) {
-                    const fvi_dw_image from = image(s, in[0], n, b, s->h, s->w), dy = image(s, in[1], n, b, s->oh, s->ow);
+                    const fvi_dw_image from = image(s, in[0], n, b, s->h, s->w),
+                                       dy = image(s, in[1], n, b, s->oh, s->ow);
                     s->weight_gradient(&from, &dy, &f, dw + b * taps * 16, memory + omp_get_thread_num() * s->memory);
                 }
         }
@@ -230,10 +241,10 @@ static fv_status run_wgrad(void *p, void *const *in, void *const *out, void *scr
     return FV_OK;
 }
 
-static const fvi_kernel forward = {.name = "depthwise", .op = "conv2d", .priority = 30, .choose = choose_forward, .prepare = prepare_forward,
-                                   .run = run_forward, .destroy = fvi_free};
-static const fvi_kernel dgrad = {.name = "depthwise", .op = "conv2d_dgrad", .priority = 30, .choose = choose_dgrad, .prepare = prepare_dgrad,
-                                 .run = run_dgrad, .destroy = fvi_free};
-static const fvi_kernel wgrad = {.name = "depthwise", .op = "conv2d_wgrad", .priority = 30, .choose = choose_wgrad, .prepare = prepare_wgrad,
-                                 .run = run_wgrad, .destroy = fvi_free};
+static const fvi_kernel forward = {.name = "depthwise", .op = "conv2d", .priority = 30, .choose = choose_forward,
+                                   .prepare = prepare_forward, .run = run_forward, .destroy = fvi_free};
+static const fvi_kernel dgrad = {.name = "depthwise", .op = "conv2d_dgrad", .priority = 30, .choose = choose_dgrad,
+                                 .prepare = prepare_dgrad, .run = run_dgrad, .destroy = fvi_free};
+static const fvi_kernel wgrad = {.name = "depthwise", .op = "conv2d_wgrad", .priority = 30, .choose = choose_wgrad,
+                                 .prepare = prepare_wgrad, .run = run_wgrad, .destroy = fvi_free};
 FVI_KERNELS(k_depthwise, &forward, &dgrad, &wgrad);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All elementwise ops in f32 and bf16, one mechanism: a table from op to vector function. Operands have the shape of the
- * output (any memory order, the same for all) or are scalars; other broadcasting goes to the reference. Memory orders with
- * padding are taken only by functions that keep zero zero. bf16 goes through blocks in the first cache. */
+/* All elementwise ops in f32 and bf16, one mechanism: a table from op to vector function. Operands have the shape of
+ * the output (any memory order, the same for all) or are scalars; other broadcasting goes to the reference. Memory
+ * orders with padding are taken only by functions that keep zero zero. bf16 goes through blocks in the first cache. */
 #include "cpu/isa/elementwise.h"
 
 #include "ops/activation.h"
@@ -24,7 +24,8 @@ typedef struct entry {
 #endif
 #define ENTRY(name, n, z) {#name, n, z, ALL_SETS(name)},
 static const entry table[] = {FVI_ELEMENTWISE_LIST(ENTRY)};
-static const entry gelu_tanh[2] = {{"gelu", 1, true, ALL_SETS(gelu_tanh)}, {"gelu_backward", 2, true, ALL_SETS(gelu_tanh_backward)}};
+static const entry gelu_tanh[2] = {{"gelu", 1, true, ALL_SETS(gelu_tanh)},
+                                   {"gelu_backward", 2, true, ALL_SETS(gelu_tanh_backward)}};
 
 typedef struct state {
     fvi_elementwise_fn *fn;
@@ -54,7 +55,9 @@ static fvi_layout common(const fvi_query *q)
 {
     fvi_layout l = FVI_PLAIN;
     for (int i = 0; i < q->n_in; i++)
-        if (fvi_type_same_shape(&q->in[i], &q->out[0]) && q->in_layout[i] != FVI_PLAIN && q->in_layout[i] != FVI_OPAQUE && l == FVI_PLAIN) l = q->in_layout[i];
+        if (fvi_type_same_shape(&q->in[i], &q->out[0]) && q->in_layout[i] != FVI_PLAIN &&
+            q->in_layout[i] != FVI_OPAQUE && l == FVI_PLAIN)
+            l = q->in_layout[i];
     return l;
 }
 
@@ -72,7 +75,8 @@ static bool choose(fvi_query *q)
         any_full |= full;
         q->in_layout[i] = full ? l : FVI_PLAIN;
         /* a scalar operand is not zero in the padding */
-        if (!full && fvi_layout_elements(l, &q->out[0]) != fvi_type_numel(&q->out[0]) && strcmp(e->op, "mul")) return false;
+        if (!full && fvi_layout_elements(l, &q->out[0]) != fvi_type_numel(&q->out[0]) && strcmp(e->op, "mul"))
+            return false;
     }
     q->out_layout[0] = l;
     return any_full;
@@ -80,7 +84,8 @@ static bool choose(fvi_query *q)
 
 static void numbers(const fvi_node *n, float k[2])
 {
-    if (fvi_node_is(n, "leaky_relu") || fvi_node_is(n, "leaky_relu_backward")) k[0] = (float)((const fvi_leaky_relu_attr *)n->attr)->slope;
+    if (fvi_node_is(n, "leaky_relu") || fvi_node_is(n, "leaky_relu_backward"))
+        k[0] = (float)((const fvi_leaky_relu_attr *)n->attr)->slope;
     else if (fvi_node_is(n, "scale")) k[0] = (float)((const fvi_scale_attr *)n->attr)->factor;
     else if (fvi_node_is(n, "offset")) k[0] = (float)((const fvi_offset_attr *)n->attr)->value;
     else if (fvi_node_is(n, "pow")) k[0] = (float)((const fvi_pow_attr *)n->attr)->exponent;

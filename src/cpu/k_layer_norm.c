@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layer_norm and its gradient on rows that lie together in memory: the last axis of plain tensors, the channels of NHWC.
- * The sums over rows (dscale, dshift) are taken in units of rows that depend on the shape only: f32 within a unit, double
- * between units, in order. */
+/* layer_norm and its gradient on rows that lie together in memory: the last axis of plain tensors, the channels of
+ * NHWC. The sums over rows (dscale, dshift) are taken in units of rows that depend on the shape only: f32 within a
+ * unit, double between units, in order. */
 #include "cpu/isa/layer_norm.h"
 #include "ir/kernel.h"
 #include "ops/layer_norm.h"
@@ -79,7 +79,8 @@ static fv_status prepare_backward(const fvi_query *q, void **out, size_t *scratc
 static bool streams(const state *s, const void *out, const void *a, const void *b)
 {
     const int64_t size = s->bf ? 2 : 4;
-    return out != a && out != b && s->rows * s->n * size >= STREAM_BYTES && s->n * size % 64 == 0 && (uintptr_t)out % 64 == 0;
+    return out != a && out != b && s->rows * s->n * size >= STREAM_BYTES && s->n * size % 64 == 0 &&
+           (uintptr_t)out % 64 == 0;
 }
 
 static fv_status run(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
@@ -91,8 +92,9 @@ static fv_status run(void *p, void *const *in, void *const *out, void *scratch, 
 #pragma omp parallel for num_threads(x->threads) schedule(static) if (s->rows * s->n > 8192)
     for (int64_t u = 0; u < s->units; u++) {
         const int64_t row = u * s->unit, at = row * s->n * size;
-        const fvi_ln_forward t = {.x = (const char *)in[0] + at, .y = (char *)out[0] + at, .scale = in[1], .shift = in[2],
-                                  .mean = out[1] ? (float *)out[1] + row : NULL, .rstd = out[2] ? (float *)out[2] + row : NULL,
+        const fvi_ln_forward t = {.x = (const char *)in[0] + at, .y = (char *)out[0] + at, .scale = in[1],
+                                  .shift = in[2], .mean = out[1] ? (float *)out[1] + row : NULL,
+                                  .rstd = out[2] ? (float *)out[2] + row : NULL,
                                   .rows = FVI_MIN(s->unit, s->rows - row), .n = s->n, .eps = s->eps, .stream = stream};
         s->forward(&t, s->bf);
     }
@@ -110,9 +112,10 @@ static fv_status run_backward(void *p, void *const *in, void *const *out, void *
         const int64_t row = u * s->unit, at = row * n * size;
         float *sums = partial + u * 2 * n;
         memset(sums, 0, (size_t)(2 * n) * sizeof *sums);
-        const fvi_ln_backward t = {.dy = (const char *)in[0] + at, .x = (const char *)in[1] + at, .dx = (char *)out[0] + at, .scale = in[4],
-                                   .mean = (const float *)in[2] + row, .rstd = (const float *)in[3] + row, .dscale = sums,
-                                   .dshift = sums + n, .rows = FVI_MIN(s->unit, s->rows - row), .n = n, .stream = stream};
+        const fvi_ln_backward t = {.dy = (const char *)in[0] + at, .x = (const char *)in[1] + at,
+                                   .dx = (char *)out[0] + at, .scale = in[4], .mean = (const float *)in[2] + row,
+                                   .rstd = (const float *)in[3] + row, .dscale = sums, .dshift = sums + n,
+                                   .rows = FVI_MIN(s->unit, s->rows - row), .n = n, .stream = stream};
         s->backward(&t, s->bf);
     }
     for (int64_t first = 0; first < 2 * n; first += 64) {      /* columns of dscale, then of dshift */
@@ -128,8 +131,9 @@ static fv_status run_backward(void *p, void *const *in, void *const *out, void *
     return FV_OK;
 }
 
-static const fvi_kernel forward = {.name = "layer_norm", .op = "layer_norm", .priority = 20, .choose = choose, .prepare = prepare, .run = run,
-                                   .destroy = fvi_free, .inplace = {1}};
-static const fvi_kernel backward = {.name = "layer_norm", .op = "layer_norm_backward", .priority = 20, .choose = choose_backward,
-                                    .prepare = prepare_backward, .run = run_backward, .destroy = fvi_free, .inplace = {1}};
+static const fvi_kernel forward = {.name = "layer_norm", .op = "layer_norm", .priority = 20, .choose = choose,
+                                   .prepare = prepare, .run = run, .destroy = fvi_free, .inplace = {1}};
+static const fvi_kernel backward = {.name = "layer_norm", .op = "layer_norm_backward", .priority = 20,
+                                    .choose = choose_backward, .prepare = prepare_backward, .run = run_backward,
+                                    .destroy = fvi_free, .inplace = {1}};
 FVI_KERNELS(k_layer_norm, &forward, &backward);

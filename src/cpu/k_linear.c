@@ -10,8 +10,8 @@ static fvi_gemm_case case_of(const fvi_query *q)
     const int64_t outs = w->dim[0], ins = w->dim[1];
     int64_t rows = 1;
     for (int i = 0; i < x->rank - 1; i++) rows *= x->dim[i];
-    fvi_gemm_case g = {.batch = 1, .m = rows, .k = ins, .n = outs, .a = {x->dtype, 0, ins, 1}, .b = {w->dtype, 0, 1, ins},
-                       .c = {q->out[0].dtype, 0, outs, 1}, .bias = q->n_in > 2};
+    fvi_gemm_case g = {.batch = 1, .m = rows, .k = ins, .n = outs, .a = {x->dtype, 0, ins, 1},
+                       .b = {w->dtype, 0, 1, ins}, .c = {q->out[0].dtype, 0, outs, 1}, .bias = q->n_in > 2};
     if (q->in_layout[1] == FVI_BA) g.b = (fvi_matrix){w->dtype, 0, outs, 1};
     if (g.bias) g.bias_dtype = q->in[2].dtype;
     return g;
@@ -57,7 +57,7 @@ static fv_status run(void *state, void *const *in, void *const *out, void *scrat
 
 static const char *describe(const void *state) { return fvi_gemm_describe(((const linear *)state)->gemm); }
 
-static const fvi_kernel kernel = {.name = "dnnl_linear", .op = "linear", .priority = 10, .choose = choose, .prepare = prepare,
-    .run = run, .destroy = destroy, .describe = describe};
+static const fvi_kernel kernel = {.name = "dnnl_linear", .op = "linear", .priority = 10, .choose = choose,
+                                  .prepare = prepare, .run = run, .destroy = destroy, .describe = describe};
 
 FVI_KERNELS(k_linear, &kernel);

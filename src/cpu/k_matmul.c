@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul: leading axes are one batch axis; transposes are strides. Rows of a that share one b become one tall matrix. */
+/* matmul: the last leading axes on which both operands advance, or one repeats, are one batch axis of the library's; those
+ * before are walked. Transposes are strides. Rows of a that share one b become one tall matrix. */
 #include "cpu/gemm_plan.h"
 #include "ops/matmul.h"
+
+typedef struct state { fvi_dnnl *gemm; fvi_type a, b, y; int64_t rounds, batch; size_t a_size, b_size, y_size; } state;
 
 /* Rows and columns of the last two axes of t after the transpose; its elements. */
 static fvi_matrix matrix(const fvi_type *t, fvi_layout l, bool transpose, int64_t *rows, int64_t *columns)
 {
     const int64_t h = t->dim[t->rank - 2], w = t->dim[t->rank - 1];
-    fvi_matrix m = {t->dtype, t->rank > 2 ? h * w : 0, w, 1};
+    fvi_matrix m = {t->dtype, 0, w, 1};
     if (l == FVI_BA) m = (fvi_matrix){t->dtype, 0, 1, h};
     *rows = transpose ? w : h;
     *columns = transpose ? h : w;
@@ -15,17 +18,32 @@ static fvi_matrix matrix(const fvi_type *t, fvi_layout l, bool transpose, int64_
     return m;
 }
 
+/* Leading axis i of y, from the last one: does t advance on it? */
+static bool advances(const fvi_type *t, int i)
+{
+    return i + 3 <= t->rank && t->dim[t->rank - 3 - i] > 1;
+}
+
+/* The batch axis: leading axes from the last one on, as long as each operand advances on all of them or on none. */
 static fvi_gemm_case case_of(const fvi_query *q)
 {
     const fvi_matmul_attr *t = q->node->attr;
-    const fvi_type *a = &q->in[0], *b = &q->in[1];
+    const fvi_type *a = &q->in[0], *b = &q->in[1], *y = &q->out[0];
     fvi_gemm_case g = {.batch = 1};
     int64_t k;
     g.a = matrix(a, q->in_layout[0], t->transpose_a, &g.m, &g.k);
     g.b = matrix(b, q->in_layout[1], t->transpose_b, &k, &g.n);
-    for (int i = 0; i < a->rank - 2; i++) g.batch *= a->dim[i];
-    g.c = (fvi_matrix){q->out[0].dtype, g.m * g.n, g.n, 1};
-    if (b->rank == 2 && g.batch > 1 && !t->transpose_a) {
+    g.c = (fvi_matrix){y->dtype, g.m * g.n, g.n, 1};
+    for (int i = 0; i < y->rank - 2; i++) {
+        const int64_t d = y->dim[y->rank - 3 - i];
+        if (d == 1) continue;
+        const bool first = g.batch == 1;
+        if (!first && (advances(a, i) != (g.a.batch > 0) || advances(b, i) != (g.b.batch > 0))) break;
+        if (first && advances(a, i)) g.a.batch = g.m * g.k;
+        if (first && advances(b, i)) g.b.batch = g.k * g.n;
+        g.batch *= d;
+    }
+    if (!g.b.batch && g.a.batch && g.batch > 1 && !t->transpose_a) {
         g.m *= g.batch;
         g.batch = 1;
     }
@@ -41,24 +59,51 @@ static bool choose(fvi_query *q)
     return fvi_gemm_possible(&g, q->env);
 }
 
-static fv_status prepare(const fvi_query *q, void **state, size_t *scratch_bytes)
+static void destroy(void *p)
+{
+    state *s = p;
+    fvi_dnnl_free(s->gemm);
+    fvi_free(s);
+}
+
+static fv_status prepare(const fvi_query *q, void **out, size_t *scratch_bytes)
 {
     const fvi_gemm_case g = case_of(q);
-    fvi_dnnl *p;
-    FVI_TRY(q->env->ctx, fvi_gemm_create(&g, q->env, &p));
-    *scratch_bytes = fvi_dnnl_scratch(p);
-    *state = p;
+    const fvi_type *y = &q->out[0];
+    state *s = fvi_calloc(1, sizeof *s);
+    if (!s) return fvi_nomem(q->env->ctx);
+    const fv_status status = fvi_gemm_create(&g, q->env, &s->gemm);
+    if (status != FV_OK) {
+        fvi_free(s);
+        return status;
+    }
+    s->a = q->in[0];
+    s->b = q->in[1];
+    s->y = *y;
+    s->batch = g.batch * g.m / y->dim[y->rank - 2];          /* matrices of y in one call */
+    s->rounds = fvi_type_numel(y) / (g.batch * g.m * g.n);
+    s->a_size = fv_dtype_size(s->a.dtype);
+    s->b_size = fv_dtype_size(s->b.dtype);
+    s->y_size = fv_dtype_size(y->dtype) * (size_t)(g.batch * g.m * g.n);
+    *scratch_bytes = fvi_dnnl_scratch(s->gemm);
+    *out = s;
     return FV_OK;
 }
 
-static fv_status run(void *state, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
+static fv_status run(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
-    return fvi_gemm_run(state, in[0], in[1], NULL, out[0], scratch, x);
+    const state *s = p;
+    for (int64_t i = 0; i < s->rounds; i++) {
+        const char *a = (const char *)in[0] + (size_t)fvi_matmul_offset(&s->a, &s->y, i * s->batch) * s->a_size;
+        const char *b = (const char *)in[1] + (size_t)fvi_matmul_offset(&s->b, &s->y, i * s->batch) * s->b_size;
+        FVI_TRY(x->ctx, fvi_gemm_run(s->gemm, a, b, NULL, (char *)out[0] + (size_t)i * s->y_size, scratch, x));
+    }
+    return FV_OK;
 }
 
-static void destroy(void *state) { fvi_dnnl_free(state); }
+static const char *describe(const void *p) { return fvi_gemm_describe(((const state *)p)->gemm); }
 
 static const fvi_kernel kernel = {.name = "dnnl_matmul", .op = "matmul", .priority = 10, .choose = choose, .prepare = prepare,
-    .run = run, .destroy = destroy, .describe = fvi_gemm_describe};
+    .run = run, .destroy = destroy, .describe = describe};
 
 FVI_KERNELS(k_matmul, &kernel);

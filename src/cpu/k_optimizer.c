@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sgd, adam, ema and sum_squares in f32, in any memory order that all tensors of the op share (padding stays zero). Many
- * parameters come as one group: the segments are cut in grains and shared out in one parallel region. Updates are
+/* sgd, adam, ema and sum_squares in f32, in any memory order that all tensors of the op share (padding stays zero).
+ * Many parameters come as one group: the segments are cut in grains and shared out in one parallel region. Updates are
  * elementwise and sums have fixed chunks, so nothing depends on the number of threads. */
 #include "cpu/isa/optimizer.h"
 
@@ -34,8 +34,9 @@ static bool sgd_numbers(const state *s, void *const *in, void *const *out, fvi_u
     const bool skip = scalar(in, 7) != 0;
     put(out, 2, skip ? step : step + 1);
     const bool first = step == 0;
-    *k = (fvi_update_numbers){.gscale = scalar(in, 6), .decay = (float)a->weight_decay, .rate = (float)(a->lr_scale * (double)scalar(in, 4)),
-                              .momentum = first ? 0 : momentum, .damp = first ? 1 : (float)(1 - a->dampening), .lookahead = momentum,
+    *k = (fvi_update_numbers){.gscale = scalar(in, 6), .decay = (float)a->weight_decay,
+                              .rate = (float)(a->lr_scale * (double)scalar(in, 4)), .momentum = first ? 0 : momentum,
+                              .damp = first ? 1 : (float)(1 - a->dampening), .lookahead = momentum,
                               .plain = momentum == 0, .nesterov = a->nesterov};
     return !skip;
 }
@@ -47,8 +48,9 @@ static bool adam_numbers(const state *s, void *const *in, void *const *out, fvi_
     const bool skip = scalar(in, 8) != 0;
     put(out, 3, (float)(skip ? t - 1 : t));
     *k = (fvi_update_numbers){.gscale = scalar(in, 7), .keep = a->decoupled ? (float)(1 - lr * a->weight_decay) : 1,
-                              .decay = a->decoupled ? 0 : (float)a->weight_decay, .rate = (float)(lr / (1 - pow(beta1, t))),
-                              .beta1_rest = (float)(1 - beta1), .beta2 = (float)a->beta2, .beta2_rest = (float)(1 - a->beta2),
+                              .decay = a->decoupled ? 0 : (float)a->weight_decay,
+                              .rate = (float)(lr / (1 - pow(beta1, t))), .beta1_rest = (float)(1 - beta1),
+                              .beta2 = (float)a->beta2, .beta2_rest = (float)(1 - a->beta2),
                               .inv_root = (float)(1 / sqrt(1 - pow(a->beta2, t))), .eps = (float)a->eps};
     return !skip;
 }
@@ -215,12 +217,13 @@ static fv_status run(void *p, void *const *in, void *const *out, void *scratch, 
     return run_group(1, &p, &in, &out, x);
 }
 
-static const fvi_kernel sgd = {.name = "sgd", .op = "sgd", .priority = 10, .choose = choose_sgd, .prepare = prepare_sgd, .run = run,
-                               .run_group = run_group, .destroy = destroy, .inplace = {1, 3, 4}};
-static const fvi_kernel adam = {.name = "adam", .op = "adam", .priority = 10, .choose = choose_adam, .prepare = prepare_adam, .run = run,
-                                .run_group = run_group, .destroy = destroy, .inplace = {1, 3, 4, 5}};
-static const fvi_kernel ema = {.name = "ema", .op = "ema", .priority = 10, .choose = choose_ema, .prepare = prepare_ema, .run = run,
-                               .run_group = run_group, .destroy = destroy, .inplace = {1}};
+static const fvi_kernel sgd = {.name = "sgd", .op = "sgd", .priority = 10, .choose = choose_sgd, .prepare = prepare_sgd,
+                               .run = run, .run_group = run_group, .destroy = destroy, .inplace = {1, 3, 4}};
+static const fvi_kernel adam = {.name = "adam", .op = "adam", .priority = 10, .choose = choose_adam,
+                                .prepare = prepare_adam, .run = run, .run_group = run_group, .destroy = destroy,
+                                .inplace = {1, 3, 4, 5}};
+static const fvi_kernel ema = {.name = "ema", .op = "ema", .priority = 10, .choose = choose_ema, .prepare = prepare_ema,
+                               .run = run, .run_group = run_group, .destroy = destroy, .inplace = {1}};
 static const fvi_kernel squares = {.name = "sum_squares", .op = "sum_squares", .priority = 10, .choose = choose_squares,
                                    .prepare = prepare_squares, .run = run, .run_group = run_group, .destroy = destroy};
 FVI_KERNELS(k_optimizer, &sgd, &adam, &ema, &squares);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling by our own loops (isa/pool.c) in any activation layout: blocked ones and channels-last in vectors of channels,
- * plain ones a channel at a time. Units (an image, up to 16 channels) and bands of rows are spread over the threads; every
- * element has one writer and a fixed order of additions, so results do not depend on the number of threads. */
+/* Pooling by our own loops (isa/pool.c) in any activation layout: blocked ones and channels-last in vectors of
+ * channels, plain ones a channel at a time. Units (an image, up to 16 channels) and bands of rows are spread over the
+ * threads; every element has one writer and a fixed order of additions, so results do not depend on the number of
+ * threads. */
 #include "cpu/isa/pool.h"
 #include "ops/pool2d.h"
 
@@ -22,7 +23,10 @@ typedef struct pool {
     int32_t *tables;
 } pool;
 
-static bool activation_layout(fvi_layout l) { return l == FVI_PLAIN || l == FVI_NHWC || l == FVI_NCHW16C || l == FVI_NCHW8C; }
+static bool activation_layout(fvi_layout l)
+{
+    return l == FVI_PLAIN || l == FVI_NHWC || l == FVI_NCHW16C || l == FVI_NCHW8C;
+}
 
 static void destroy(void *state)
 {
@@ -32,13 +36,14 @@ static void destroy(void *state)
     fvi_free(p);
 }
 
-/* ---- choosing: whatever order x (or dy) has ---------------------------------------------------------------------------- */
+/* ---- choosing: whatever order x (or dy) has ---------------------------------------------------------------------- */
 
 static bool choose_types(const fvi_query *q)
 {
     const fv_dtype t = q->in[0].dtype;
     if ((t != FV_F32 && t != FV_BF16) || q->out[0].dtype != t) return false;
-    return fvi_type_numel(&q->in[0]) > 0 && q->in[0].dim[2] * q->in[0].dim[3] < INT32_MAX && q->out[0].dim[2] * q->out[0].dim[3] < INT32_MAX;
+    return fvi_type_numel(&q->in[0]) > 0 && q->in[0].dim[2] * q->in[0].dim[3] < INT32_MAX &&
+           q->out[0].dim[2] * q->out[0].dim[3] < INT32_MAX;
 }
 
 static bool choose(fvi_query *q)
@@ -68,11 +73,12 @@ static bool choose_mean_backward(fvi_query *q)
 {
     if (!choose(q)) return false;
     const fvi_layout l = q->env->conv_layout;
-    if (q->env->layouts && q->in_layout[0] == FVI_PLAIN && activation_layout(l) && like_plain(l, q->in[0].dim[1])) q->out_layout[0] = l;
+    if (q->env->layouts && q->in_layout[0] == FVI_PLAIN && activation_layout(l) && like_plain(l, q->in[0].dim[1]))
+        q->out_layout[0] = l;
     return true;
 }
 
-/* ---- preparing -------------------------------------------------------------------------------------------------------------- */
+/* ---- preparing --------------------------------------------------------------------------------------------------- */
 
 /* Windows of one axis into tables cut from *at. */
 static void fill_axis(const fvi_pool2d_attr *a, int axis, int64_t in, int64_t out, fvi_pool_axis *t, int32_t **at)
@@ -111,7 +117,8 @@ static fv_status make(const fvi_query *q, const fvi_type *x, const fvi_type *y, 
     p->blocks = p->block ? (p->channels + p->block - 1) / p->block : 1;
     p->chunks = p->block ? 1 : (p->channels + 15) / 16;
     p->units = x->dim[0] * p->blocks * p->chunks;
-    p->span = (fvi_pool_span){.h = x->dim[2], .w = x->dim[3], .oh = y->dim[2], .ow = y->dim[3], .step = p->block ? p->block : p->channels};
+    p->span = (fvi_pool_span){.h = x->dim[2], .w = x->dim[3], .oh = y->dim[2], .ow = y->dim[3],
+                              .step = p->block ? p->block : p->channels};
     p->x_unit = p->span.h * p->span.w * p->span.step;
     p->y_unit = p->span.oh * p->span.ow * p->span.step;
     *out = p;
@@ -174,7 +181,7 @@ static fv_status prepare_mean_backward(const fvi_query *q, void **state, size_t 
     return FV_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 /* The span of unit u and where it begins in x and y, in elements. */
 static fvi_pool_span unit_of(const pool *p, int64_t u, int64_t *x, int64_t *y)
@@ -202,8 +209,8 @@ static fv_status run_max(void *state, void *const *in, void *const *out, void *s
         for (int b = 0; b < bands; b++) {
             int64_t from, to;
             const fvi_pool_span s = unit_of(p, u, &from, &to);
-            p->table->max[p->bf](&s, at(in[0], from, p->bf), at(out[0], to, p->bf), out[1] ? (int64_t *)out[1] + to : NULL,
-                                 s.oh * b / bands, s.oh * (b + 1) / bands);
+            p->table->max[p->bf](&s, at(in[0], from, p->bf), at(out[0], to, p->bf),
+                                 out[1] ? (int64_t *)out[1] + to : NULL, s.oh * b / bands, s.oh * (b + 1) / bands);
         }
     return FV_OK;
 }
@@ -215,8 +222,10 @@ static fv_status run_max_backward(void *state, void *const *in, void *const *out
     for (int64_t u = 0; u < p->units; u++) {
         int64_t to, from;
         const fvi_pool_span s = unit_of(p, u, &to, &from);
-        float *acc = p->acc_bytes ? (float *)(void *)((char *)scratch + p->acc_bytes * (size_t)omp_get_thread_num()) : NULL;
-        p->table->max_backward[p->bf](&s, at(in[0], from, p->bf), (const int64_t *)in[1] + from, at(out[0], to, p->bf), acc);
+        float *acc = p->acc_bytes ? (float *)(void *)((char *)scratch + p->acc_bytes * (size_t)omp_get_thread_num())
+                                  : NULL;
+        p->table->max_backward[p->bf](&s, at(in[0], from, p->bf), (const int64_t *)in[1] + from, at(out[0], to, p->bf),
+                                      acc);
     }
     return FV_OK;
 }
@@ -231,7 +240,8 @@ static fv_status run_average(void *state, void *const *in, void *const *out, voi
         for (int b = 0; b < bands; b++) {
             int64_t from, to;
             const fvi_pool_span s = unit_of(p, u, &from, &to);
-            p->table->average[p->bf](&s, at(in[0], from, p->bf), at(out[0], to, p->bf), s.oh * b / bands, s.oh * (b + 1) / bands);
+            p->table->average[p->bf](&s, at(in[0], from, p->bf), at(out[0], to, p->bf), s.oh * b / bands,
+                                     s.oh * (b + 1) / bands);
         }
     return FV_OK;
 }
@@ -246,7 +256,8 @@ static fv_status run_average_backward(void *state, void *const *in, void *const 
         for (int b = 0; b < bands; b++) {
             int64_t to, from;
             const fvi_pool_span s = unit_of(p, u, &to, &from);
-            p->table->average_backward[p->bf](&s, at(in[0], from, p->bf), at(out[0], to, p->bf), s.h * b / bands, s.h * (b + 1) / bands);
+            p->table->average_backward[p->bf](&s, at(in[0], from, p->bf), at(out[0], to, p->bf), s.h * b / bands,
+                                              s.h * (b + 1) / bands);
         }
     return FV_OK;
 }
@@ -283,11 +294,16 @@ static const fvi_kernel max_pool_backward = {.name = "max_pool_backward", .op = 
     .choose = choose, .prepare = prepare_max_backward, .run = run_max_backward, .destroy = destroy};
 static const fvi_kernel average_pool = {.name = "avg_pool", .op = "avg_pool2d", .priority = 10, .choose = choose,
     .prepare = prepare_forward, .run = run_average, .destroy = destroy};
-static const fvi_kernel average_pool_backward = {.name = "avg_pool_backward", .op = "avg_pool2d_backward", .priority = 10,
-    .choose = choose, .prepare = prepare_backward, .run = run_average_backward, .destroy = destroy};
-static const fvi_kernel mean_pool = {.name = "global_avg_pool", .op = "global_avg_pool2d", .priority = 10, .choose = choose_mean,
-    .prepare = prepare_mean, .run = run_mean, .destroy = destroy};
+static const fvi_kernel average_pool_backward = {.name = "avg_pool_backward", .op = "avg_pool2d_backward",
+                                                 .priority = 10, .choose = choose, .prepare = prepare_backward,
+                                                 .run = run_average_backward, .destroy = destroy};
+static const fvi_kernel mean_pool = {.name = "global_avg_pool", .op = "global_avg_pool2d", .priority = 10,
+                                     .choose = choose_mean, .prepare = prepare_mean, .run = run_mean,
+                                     .destroy = destroy};
 static const fvi_kernel mean_pool_backward = {.name = "global_avg_pool_backward", .op = "global_avg_pool2d_backward",
-    .priority = 10, .choose = choose_mean_backward, .prepare = prepare_mean_backward, .run = run_mean_backward, .destroy = destroy};
+                                              .priority = 10, .choose = choose_mean_backward,
+                                              .prepare = prepare_mean_backward, .run = run_mean_backward,
+                                              .destroy = destroy};
 
-FVI_KERNELS(k_pool, &max_pool, &max_pool_backward, &average_pool, &average_pool_backward, &mean_pool, &mean_pool_backward);
+FVI_KERNELS(k_pool, &max_pool, &max_pool_backward, &average_pool, &average_pool_backward, &mean_pool,
+            &mean_pool_backward);

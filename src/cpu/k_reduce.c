@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sum, mean, amax, sum_to. Axes that lie side by side in memory and share their fate are one; what is then of the form
- * reduced x kept x reduced x kept (each may be 1) is served: whole tensors, rows, batches, bias gradients in every memory
- * order of activations. The reduced part is cut in units that depend on the shape only; their partial results are added
- * up in double, in order. */
+ * reduced x kept x reduced x kept (each may be 1) is served: whole tensors, rows, batches, bias gradients in every
+ * memory order of activations. The reduced part is cut in units that depend on the shape only; their partial results
+ * are added up in double, in order. */
 #include "cpu/axes.h"
 #include "cpu/isa/reduce.h"
 #include "ir/kernel.h"
@@ -31,7 +31,8 @@ static unsigned reduced_axes(const fvi_query *q)
     unsigned mask = 0;
     for (int i = 0; i < x->rank; i++) {
         const int j = i - (x->rank - y->rank);
-        if (is(q, "sum_to") ? j < 0 || (y->dim[j] == 1 && x->dim[i] != 1) : fvi_reduced(q->node->attr, i)) mask |= 1u << i;
+        if (is(q, "sum_to") ? j < 0 || (y->dim[j] == 1 && x->dim[i] != 1) : fvi_reduced(q->node->attr, i))
+            mask |= 1u << i;
     }
     return mask;
 }
@@ -103,7 +104,7 @@ static fv_status prepare(const fvi_query *q, void **out, size_t *scratch)
     return FV_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static void put(const state *s, void *y, int64_t i, double v)
 {
@@ -162,8 +163,8 @@ static fv_status run(void *p, void *const *in, void *const *out, void *scratch, 
     return FV_OK;
 }
 
-#define KERNEL(id, op_)                                                                                                 \
-    static const fvi_kernel id = {.name = "reduce", .op = (op_), .priority = 10, .choose = choose, .prepare = prepare,  \
+#define KERNEL(id, op_)                                                                                                \
+    static const fvi_kernel id = {.name = "reduce", .op = (op_), .priority = 10, .choose = choose, .prepare = prepare, \
                                   .run = run, .destroy = fvi_free}
 KERNEL(sum, "sum");
 KERNEL(mean, "mean");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* softmax, log_softmax and their gradients, f32: rows that lie together in memory (the last axis; channels of NHWC), and
- * rows side by side, a vector of them at a time (any other axis of a plain tensor). */
+/* softmax, log_softmax and their gradients, f32: rows that lie together in memory (the last axis; channels of NHWC),
+ * and rows side by side, a vector of them at a time (any other axis of a plain tensor). */
 #include "cpu/isa/rows.h"
 #include "ir/kernel.h"
 #include "ops/shape.h"
@@ -97,9 +97,10 @@ static fv_status run_backward(void *p, void *const *in, void *const *out, void *
     return FV_OK;
 }
 
-#define KERNEL(id, op_, run_)                                                                                                \
-    static const fvi_kernel id = {.name = "softmax", .op = (op_), .priority = 10, .choose = choose, .prepare = prepare,      \
-                                  .run = (run_), .destroy = fvi_free, .inplace = {1}}
+#define KERNEL(id, op_, run_)                                                                   \
+    static const fvi_kernel id = {.name = "softmax", .op = (op_), .priority = 10,               \
+                                  .choose = choose, .prepare = prepare, .run = (run_),          \
+                                  .destroy = fvi_free, .inplace = {1}}
 KERNEL(softmax, "softmax", run);
 KERNEL(log_softmax, "log_softmax", run);
 KERNEL(softmax_backward, "softmax_backward", run_backward);

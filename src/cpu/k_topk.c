@@ -87,8 +87,8 @@ static fv_status run_argmax(void *p, void *const *in, void *const *out, void *sc
     return FV_OK;
 }
 
-static const fvi_kernel topk = {.name = "topk", .op = "topk_correct", .priority = 10, .choose = choose_topk, .prepare = prepare,
-                                .run = run_topk, .destroy = fvi_free};
-static const fvi_kernel argmax = {.name = "topk", .op = "argmax", .priority = 10, .choose = choose_argmax, .prepare = prepare,
-                                  .run = run_argmax, .destroy = fvi_free};
+static const fvi_kernel topk = {.name = "topk", .op = "topk_correct", .priority = 10, .choose = choose_topk,
+                                .prepare = prepare, .run = run_topk, .destroy = fvi_free};
+static const fvi_kernel argmax = {.name = "topk", .op = "argmax", .priority = 10, .choose = choose_argmax,
+                                  .prepare = prepare, .run = run_argmax, .destroy = fvi_free};
 FVI_KERNELS(k_topk, &topk, &argmax);

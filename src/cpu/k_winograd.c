@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv2d, conv2d_act and the gradient with respect to the input, with 3x3 windows and stride 1, by Winograd's F(4x4, 3x3).
- * Where weights do not change (inference), they are transformed once, by a reorder to an order of memory of its own; at every
- * call in training, and where many tiles share the work and the four times larger copy would be much to keep. (oneDNN 2.x
- * does it at every call, 3.x has no Winograd.) Tiles are worked on in chunks; each in three phases, shared out
- * among the threads. Sums do not depend on the number of threads. The gradient is a convolution too: of dy, padded by 2 less
- * the padding, with the windows turned. */
+/* conv2d, conv2d_act and the gradient with respect to the input, with 3x3 windows and stride 1, by Winograd's F(4x4,
+ * 3x3). Where weights do not change (inference), they are transformed once, by a reorder to an order of memory of its
+ * own; at every call in training, and where many tiles share the work and the four times larger copy would be much to
+ * keep. (oneDNN 2.x does it at every call, 3.x has no Winograd.) Tiles are worked on in chunks; each in three phases,
+ * shared out among the threads. Sums do not depend on the number of threads. The gradient is a convolution too: of dy,
+ * padded by 2 less the padding, with the windows turned. */
 #include "cpu/conv_plan.h"
 #include "cpu/isa/winograd.h"
 #include "ir/source.h"
@@ -16,7 +16,8 @@ enum { PIECE = 8 };                                      /* tiles of an item of 
 typedef struct transform {
     int64_t outs, ins, block;
     int64_t *o_at, *i_at, k_at[9];                       /* offsets of an element, by axis; o_at is the owner of both */
-    void (*run)(const float *w, const int64_t *o_at, const int64_t *i_at, const int64_t k_at[9], int64_t outs, int64_t ins, int64_t ob, float *u);
+    void (*run)(const float *w, const int64_t *o_at, const int64_t *i_at, const int64_t k_at[9], int64_t outs,
+                int64_t ins, int64_t ob, float *u);
 } transform;
 
 typedef struct winograd {
@@ -26,14 +27,19 @@ typedef struct winograd {
     bool here;                                           /* weights are transformed at every call */
     transform weights;
     size_t m_at, bias_at, u_at;                          /* in scratch; bias_at 0: used in place */
-    void (*input)(const fvi_winograd_shape *s, const float *x, int64_t first, int64_t count, int64_t cb, int64_t from, int64_t to, float *v);
-    void (*product)(const fvi_winograd_shape *s, const float *v, const float *u, int64_t count, int64_t e, int64_t ob, float *m);
-    void (*output)(const fvi_winograd_shape *s, const float *m, const float *bias, const float *addend, int64_t first, int64_t count, int64_t ob,
-                   int64_t from, int64_t to, float *y);
+    void (*input)(const fvi_winograd_shape *s, const float *x, int64_t first, int64_t count, int64_t cb, int64_t from,
+                  int64_t to, float *v);
+    void (*product)(const fvi_winograd_shape *s, const float *v, const float *u, int64_t count, int64_t e, int64_t ob,
+                    float *m);
+    void (*output)(const fvi_winograd_shape *s, const float *m, const float *bias, const float *addend, int64_t first,
+                   int64_t count, int64_t ob, int64_t from, int64_t to, float *y);
 } winograd;
 
 static fvi_layout image_layout(const fvi_env *env) { return env->isa >= FVI_ISA_AVX512 ? FVI_NCHW16C : FVI_NCHW8C; }
-static fvi_layout weights_layout(const fvi_env *env) { return env->isa >= FVI_ISA_AVX512 ? FVI_WINOGRAD16 : FVI_WINOGRAD8; }
+static fvi_layout weights_layout(const fvi_env *env)
+{
+    return env->isa >= FVI_ISA_AVX512 ? FVI_WINOGRAD16 : FVI_WINOGRAD8;
+}
 
 static bool is_fused(const fvi_query *q) { return !strcmp(q->node->op->name, "conv2d_act"); }
 static bool is_back(const fvi_query *q) { return !strcmp(q->node->op->name, "conv2d_dgrad"); }
@@ -58,7 +64,8 @@ static bool shape_of(const fvi_query *q, winograd *p)
     if (!env->layouts || env->isa < FVI_ISA_AVX2 || env->conv_layout != image_layout(env)) return false;
     if (a->groups != 1) return false;
     for (int i = 0; i < 2; i++)
-        if (q->in[1].dim[2 + i] != 3 || a->stride[i] != 1 || a->dilation[i] != 1 || (back && a->padding[i] > 2)) return false;
+        if (q->in[1].dim[2 + i] != 3 || a->stride[i] != 1 || a->dilation[i] != 1 || (back && a->padding[i] > 2))
+            return false;
     if (y->dtype != FV_F32 || x->dim[0] < 1 || y->dim[2] < 1 || y->dim[3] < 1) return false;
     for (int i = 0; i < q->n_in; i++)
         if (q->in[i].dtype != FV_F32) return false;
@@ -66,9 +73,11 @@ static bool shape_of(const fvi_query *q, winograd *p)
     if (x->dim[1] < b || y->dim[1] < b) return false;
     *p = (winograd){.block = b, .outs = y->dim[1], .bias = q->n_in > 2, .addend = q->n_in > 3};
     fvi_winograd_shape *s = &p->shape;
-    *s = (fvi_winograd_shape){.n = x->dim[0], .c = FVI_ALIGN_UP(x->dim[1], b), .h = x->dim[2], .w = x->dim[3], .o = FVI_ALIGN_UP(y->dim[1], b),
-                              .oh = y->dim[2], .ow = y->dim[3], .padding = {back ? 2 - a->padding[0] : a->padding[0], back ? 2 - a->padding[1] : a->padding[1]},
-                              .tiles_h = (y->dim[2] + 3) / 4, .tiles_w = (y->dim[3] + 3) / 4, .act = FVI_ACT_NONE};
+    *s = (fvi_winograd_shape){
+        .n = x->dim[0], .c = FVI_ALIGN_UP(x->dim[1], b), .h = x->dim[2], .w = x->dim[3],
+        .o = FVI_ALIGN_UP(y->dim[1], b), .oh = y->dim[2], .ow = y->dim[3],
+        .padding = {back ? 2 - a->padding[0] : a->padding[0], back ? 2 - a->padding[1] : a->padding[1]},
+        .tiles_h = (y->dim[2] + 3) / 4, .tiles_w = (y->dim[3] + 3) / 4, .act = FVI_ACT_NONE};
     s->row = s->c + 16;
     if (is_fused(q)) s->act = (int)((const fvi_conv2d_act_attr *)q->node->attr)->act;
     p->tiles = s->n * s->tiles_h * s->tiles_w;
@@ -99,7 +108,8 @@ static bool choose(fvi_query *q)
     if (!shape_of(q, &p) || !wanted(q, &p)) return false;
     q->in_layout[0] = q->out_layout[0] = image_layout(q->env);
     if (!p.here) q->in_layout[1] = weights_layout(q->env);
-    else if (!(q->env->training || is_back(q)) || q->in_layout[1] == FVI_OPAQUE) q->in_layout[1] = p.block == 16 ? FVI_OIHW16I16O : FVI_OIHW8I8O;
+    else if (!(q->env->training || is_back(q)) || q->in_layout[1] == FVI_OPAQUE)
+        q->in_layout[1] = p.block == 16 ? FVI_OIHW16I16O : FVI_OIHW8I8O;
     if (p.bias) q->in_layout[2] = FVI_PLAIN;
     if (p.addend) q->in_layout[3] = q->out_layout[0];
     return true;
@@ -115,7 +125,8 @@ static void forget(transform *t)
 static fv_status plan_transform(const fvi_env *env, const fvi_type *w, fvi_layout from, bool back, transform *t)
 {
     const int64_t outs = w->dim[back], ins = w->dim[!back];
-    *t = (transform){.outs = outs, .ins = ins, .block = fvi_layout_block(image_layout(env)), .run = FVI_ISA_PICK(env->isa, fvi_winograd_weights)};
+    *t = (transform){.outs = outs, .ins = ins, .block = fvi_layout_block(image_layout(env)),
+                     .run = FVI_ISA_PICK(env->isa, fvi_winograd_weights)};
     t->o_at = fvi_calloc((size_t)(outs + ins), sizeof *t->o_at);
     if (!t->o_at) return fvi_nomem(env->ctx);
     t->i_at = t->o_at + outs;
@@ -131,7 +142,8 @@ static fv_status plan_transform(const fvi_env *env, const fvi_type *w, fvi_layou
 static void run_transform(const transform *t, const float *w, float *u, int threads)
 {
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t ob = 0; ob < (t->outs + t->block - 1) / t->block; ob++) t->run(w, t->o_at, t->i_at, t->k_at, t->outs, t->ins, ob, u);
+    for (int64_t ob = 0; ob < (t->outs + t->block - 1) / t->block; ob++)
+        t->run(w, t->o_at, t->i_at, t->k_at, t->outs, t->ins, ob, u);
 }
 
 static void destroy(void *state)
@@ -194,7 +206,8 @@ static fv_status run(void *state, void *const *in, void *const *out, void *scrat
         memset(longer + p->outs, 0, (size_t)(s->o - p->outs) * sizeof *longer);
         bias = longer;
     }
-    const int64_t in_blocks = s->c / p->block, out_blocks = s->o / p->block, groups = (out_blocks + FVI_WINOGRAD_GROUP - 1) / FVI_WINOGRAD_GROUP;
+    const int64_t in_blocks = s->c / p->block, out_blocks = s->o / p->block,
+                  groups = (out_blocks + FVI_WINOGRAD_GROUP - 1) / FVI_WINOGRAD_GROUP;
 #pragma omp parallel num_threads(x->threads) if (x->threads > 1)
     for (int64_t first = 0; first < p->tiles; first += p->chunk) {
         const int64_t count = FVI_MIN(p->chunk, p->tiles - first), pieces = (count + PIECE - 1) / PIECE;
@@ -204,7 +217,8 @@ static fv_status run(void *state, void *const *in, void *const *out, void *scrat
             p->input(s, images, first, count, i / pieces, from, FVI_MIN(from + PIECE, count), v);
         }
 #pragma omp for schedule(static)
-        for (int64_t i = 0; i < 36 * groups; i++) p->product(s, v, u, count, i / groups, i % groups * FVI_WINOGRAD_GROUP, m);
+        for (int64_t i = 0; i < 36 * groups; i++)
+            p->product(s, v, u, count, i / groups, i % groups * FVI_WINOGRAD_GROUP, m);
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < out_blocks * pieces; i++) {
             const int64_t from = i % pieces * PIECE;
@@ -220,12 +234,13 @@ static const char *describe(const void *state)
     return "F(4x4,3x3) " FVI_CONV_OWN;
 }
 
-/* ---- weights, once ------------------------------------------------------------------------------------------------------- */
+/* ---- weights, once ----------------------------------------------------------------------------------------------- */
 
 static bool weights_choose(fvi_query *q)
 {
     const fvi_layout to = (fvi_layout)((const fvi_reorder_attr *)q->node->attr)->layout, from = q->in_layout[0];
-    if (to != weights_layout(q->env) || from == FVI_OPAQUE || fvi_layout_derived(from) || q->env->isa < FVI_ISA_AVX2) return false;
+    if (to != weights_layout(q->env) || from == FVI_OPAQUE || fvi_layout_derived(from) || q->env->isa < FVI_ISA_AVX2)
+        return false;
     if (q->in[0].dtype != FV_F32 || q->out[0].dtype != FV_F32) return false;
     q->out_layout[0] = to;
     return true;
@@ -255,13 +270,17 @@ static fv_status weights_run(void *state, void *const *in, void *const *out, voi
     return FV_OK;
 }
 
-static const fvi_kernel conv = {.name = "winograd", .op = "conv2d", .priority = 15, .choose = choose, .prepare = prepare, .run = run,
-    .destroy = destroy, .describe = describe, .choices = fvi_conv_variants};
-static const fvi_kernel conv_act = {.name = "winograd", .op = "conv2d_act", .priority = 15, .choose = choose, .prepare = prepare, .run = run,
-    .destroy = destroy, .describe = describe, .choices = fvi_conv_variants, .inplace = {4}};
-static const fvi_kernel dgrad = {.name = "winograd", .op = "conv2d_dgrad", .priority = 15, .choose = choose, .prepare = prepare, .run = run,
-    .destroy = destroy, .describe = describe, .choices = fvi_conv_variants};
-static const fvi_kernel weights = {.name = "winograd_weights", .op = "reorder", .priority = 20, .choose = weights_choose, .prepare = weights_prepare,
-    .run = weights_run, .destroy = weights_destroy};
+static const fvi_kernel conv = {.name = "winograd", .op = "conv2d", .priority = 15, .choose = choose,
+                                .prepare = prepare, .run = run, .destroy = destroy, .describe = describe,
+                                .choices = fvi_conv_variants};
+static const fvi_kernel conv_act = {.name = "winograd", .op = "conv2d_act", .priority = 15, .choose = choose,
+                                    .prepare = prepare, .run = run, .destroy = destroy, .describe = describe,
+                                    .choices = fvi_conv_variants, .inplace = {4}};
+static const fvi_kernel dgrad = {.name = "winograd", .op = "conv2d_dgrad", .priority = 15, .choose = choose,
+                                 .prepare = prepare, .run = run, .destroy = destroy, .describe = describe,
+                                 .choices = fvi_conv_variants};
+static const fvi_kernel weights = {.name = "winograd_weights", .op = "reorder", .priority = 20,
+                                   .choose = weights_choose, .prepare = weights_prepare, .run = weights_run,
+                                   .destroy = weights_destroy};
 
 FVI_KERNELS(k_winograd, &conv, &conv_act, &dgrad, &weights);

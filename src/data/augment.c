@@ -19,12 +19,12 @@ void fvi_workspace_free(fvi_workspace *w)
     fvi_resizer_free(&w->resizer);
 }
 
-static fvi_rng stream(const fvi_sample_draw *d, fvi_purpose purpose)
+static fvi_rng stream(const fv_draw *d, fvi_purpose purpose)
 {
     return fvi_rng_at(d->seed, fvi_rng_stream((uint64_t)d->epoch, (uint64_t)d->sample, purpose));
 }
 
-static bool chance(fvi_rng *r, const fvi_sample_draw *d, double probability)
+static bool chance(fvi_rng *r, const fv_draw *d, double probability)
 {
     return d->random && probability > 0 && fvi_rng_uniform(r) < probability;
 }
@@ -52,45 +52,49 @@ static void random_part(const fvi_augment *a, fvi_rng *r, int width, int height,
     g->y = (height - g->h) / 2;
 }
 
-/* Shorter side to `side`, the longer one in proportion (rounded down), then a square of `size` in it: the middle, or
- * (at_random) any place. The square is cut out before resizing: it is the same pixels, and fewer of them. */
-static void cut_square(const fvi_augment *a, fvi_rng *r, bool at_random, int width, int height, fvi_geometry *g)
+/* So that it covers the input divided by crop_pct, in proportion (the longer side rounded down), then a part of the input's size in it: the
+ * middle, or (at_random) any place. It is cut out before resizing: the same pixels, and fewer of them. */
+static void cut_part(const fvi_augment *a, fvi_rng *r, bool at_random, int width, int height, fvi_geometry *g)
 {
     double pct = a->crop_pct > 0 ? a->crop_pct : 0.875;
-    int64_t side = FVI_MAX((int64_t)(a->size / pct), a->size);
-    int64_t w = width <= height ? side : (int64_t)((double)(side * width) / height), h = height <= width ? side : (int64_t)((double)(side * height) / width);
-    double left = rint((double)(w - a->size) / 2), top = rint((double)(h - a->size) / 2);
+    const int64_t across = FVI_MAX((int64_t)(a->width / pct), a->width), down = FVI_MAX((int64_t)(a->height / pct), a->height);
+    const bool by_width = (int64_t)width * down <= (int64_t)height * across;
+    int64_t w = by_width ? across : (int64_t)((double)(down * width) / height), h = by_width ? (int64_t)((double)(across * height) / width) : down;
+    double left = rint((double)(w - a->width) / 2), top = rint((double)(h - a->height) / 2);
     if (at_random) {
-        top = (double)fvi_rng_below(r, h - a->size + 1);
-        left = (double)fvi_rng_below(r, w - a->size + 1);
+        top = (double)fvi_rng_below(r, h - a->height + 1);
+        left = (double)fvi_rng_below(r, w - a->width + 1);
     }
     double sx = (double)width / (double)w, sy = (double)height / (double)h;
     g->box[0] = left * sx;
     g->box[1] = top * sy;
-    g->box[2] = FVI_MIN((left + a->size) * sx, width);
-    g->box[3] = FVI_MIN((top + a->size) * sy, height);
+    g->box[2] = FVI_MIN((left + a->width) * sx, width);
+    g->box[3] = FVI_MIN((top + a->height) * sy, height);
 }
 
-fv_status fvi_augment_geometry(const fvi_augment *a, fv_context *ctx, const fvi_sample_draw *d, int width, int height, fvi_geometry *out)
+fv_status fvi_augment_geometry(const fvi_augment *a, fv_context *ctx, const fv_draw *d, int width, int height, fvi_geometry *out)
 {
     fvi_rng r = stream(d, FVI_PURPOSE_CROP);
     fvi_geometry *g = out;
-    *g = (fvi_geometry){.w = width, .h = height, .width = a->size, .height = a->size};
+    *g = (fvi_geometry){.w = width, .h = height, .width = a->width, .height = a->height};
     bool part = chance(&r, d, a->random_resized_crop);
     if (part) {
         random_part(a, &r, width, height, g);
-    } else if (a->resize == FVI_RESIZE_NONE && (width != a->size || height != a->size)) {
-        return fvi_fail(ctx, FV_ERROR_CONFIG, "picture is %d x %d, image_size is %d; set image_size=%d or augment.resize=crop", width, height, a->size, height);
+    } else if (a->resize == FVI_RESIZE_NONE && (width != a->width || height != a->height)) {
+        if (a->width != a->height || width != height)
+            return fvi_fail(ctx, FV_ERROR_CONFIG, "picture is %d x %d, image_size (height, width) is %d,%d; set image_size=%d,%d or augment.resize=crop", width,
+                            height, a->height, a->width, height, width);
+        return fvi_fail(ctx, FV_ERROR_CONFIG, "picture is %d x %d, image_size is %d; set image_size=%d or augment.resize=crop", width, height, a->height, height);
     } else if (a->resize == FVI_RESIZE_PAD) {
-        double scale = (double)a->size / FVI_MAX(width, height);
+        double scale = FVI_MIN((double)a->width / width, (double)a->height / height);
         g->width = (int)FVI_MAX(rint(width * scale), 1);
         g->height = (int)FVI_MAX(rint(height * scale), 1);
-        g->left = (a->size - g->width) / 2;
-        g->top = (a->size - g->height) / 2;
+        g->left = (a->width - g->width) / 2;
+        g->top = (a->height - g->height) / 2;
     }
     g->box[2] = g->w;
     g->box[3] = g->h;
-    if (!part && a->resize == FVI_RESIZE_CROP) cut_square(a, &r, chance(&r, d, a->random_crop), width, height, g);
+    if (!part && a->resize == FVI_RESIZE_CROP) cut_part(a, &r, chance(&r, d, a->random_crop), width, height, g);
     return FV_OK;
 }
 
@@ -116,22 +120,23 @@ fv_status fvi_augment_planes(fv_context *ctx, fvi_workspace *w, const fv_image *
     return FV_OK;
 }
 
-/* Moves a picture that does not fill the square to its place; black around. */
-static void centre(fvi_picture *p, const fvi_geometry *g, int size)
+/* Moves a picture that does not fill the input to its place; black around. */
+static void centre(fvi_picture *p, const fvi_geometry *g, int width, int height)
 {
-    size_t row = 4 * (size_t)g->width, square = 4 * (size_t)size;
-    for (int y = size - 1; y >= 0; y--) {                /* from below, since it grows in its own buffer */
-        uint8_t *out = p->pixels + (size_t)y * square;
+    size_t row = 4 * (size_t)g->width, whole = 4 * (size_t)width;
+    for (int y = height - 1; y >= 0; y--) {                /* from below, since it grows in its own buffer */
+        uint8_t *out = p->pixels + (size_t)y * whole;
         int from = y - g->top;
         if (from < 0 || from >= g->height) {
-            memset(out, 0, square);
+            memset(out, 0, whole);
             continue;
         }
         memmove(out + 4 * (size_t)g->left, p->pixels + (size_t)from * row, row);
         memset(out, 0, 4 * (size_t)g->left);
-        memset(out + 4 * (size_t)(g->left + g->width), 0, square - row - 4 * (size_t)g->left);
+        memset(out + 4 * (size_t)(g->left + g->width), 0, whole - row - 4 * (size_t)g->left);
     }
-    p->width = p->height = size;
+    p->width = width;
+    p->height = height;
 }
 
 /* w->whole, which holds a picture of full_width x full_height perhaps at a smaller scale, to w->sized. */
@@ -140,7 +145,7 @@ static fv_status cut_and_resize(const fvi_augment *a, fv_context *ctx, fvi_works
     const fvi_picture *p = &w->whole;
     fvi_view view = fvi_view_of(p);
     double box[4], sx = (double)p->width / full_width, sy = (double)p->height / full_height;
-    FVI_TRY(ctx, fvi_picture_size(ctx, &w->sized, a->size, a->size));                    /* room for the whole square */
+    FVI_TRY(ctx, fvi_picture_size(ctx, &w->sized, a->width, a->height));                 /* room for all of it */
     memcpy(box, g->box, sizeof box);
     if (p->width == full_width && p->height == full_height) {
         view = fvi_view_part(p, g->x, g->y, g->w, g->h);
@@ -151,11 +156,11 @@ static fv_status cut_and_resize(const fvi_augment *a, fv_context *ctx, fvi_works
         box[3] = FVI_MIN((g->y + g->box[3]) * sy, p->height);
     }
     FVI_TRY(ctx, fvi_resize(ctx, &w->resizer, &view, box, a->filter, g->width, g->height, &w->sized));
-    if (g->width != a->size || g->height != a->size) centre(&w->sized, g, a->size);
+    if (g->width != a->width || g->height != a->height) centre(&w->sized, g, a->width, a->height);
     return FV_OK;
 }
 
-fv_status fvi_augment_size(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fvi_sample_draw *d)
+fv_status fvi_augment_size(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_draw *d)
 {
     fvi_geometry g;
     FVI_TRY(ctx, fvi_augment_geometry(a, ctx, d, w->whole.width, w->whole.height, &g));
@@ -181,7 +186,7 @@ static void needed(const fvi_augment *a, const fvi_geometry *g, int part[4])
 }
 
 fv_status fvi_augment_decode(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const char *name, const uint8_t *data, size_t bytes,
-                             const fvi_sample_draw *d, bool whole)
+                             const fv_draw *d, bool whole)
 {
     fvi_image_info info;
     fvi_geometry g;
@@ -276,7 +281,7 @@ static double around(fvi_rng *r, double strength)
     return low + (1 + strength - low) * fvi_rng_uniform(r);
 }
 
-static void jitter(const fvi_augment *a, const fvi_sample_draw *d, fvi_picture *p)
+static void jitter(const fvi_augment *a, const fv_draw *d, fvi_picture *p)
 {
     fvi_rng r = stream(d, FVI_PURPOSE_JITTER);
     if (!chance(&r, d, a->color_jitter)) return;
@@ -294,7 +299,7 @@ static void jitter(const fvi_augment *a, const fvi_sample_draw *d, fvi_picture *
 
 typedef struct placement { int dx, dy; bool mirror, upside_down; } placement;
 
-static placement place(const fvi_augment *a, const fvi_sample_draw *d)
+static placement place(const fvi_augment *a, const fv_draw *d)
 {
     placement p = {0};
     if (d->random && a->pad_crop > 0) {
@@ -311,12 +316,12 @@ static placement place(const fvi_augment *a, const fvi_sample_draw *d)
 /* Shifts inside of the picture, black where nothing comes from: only for the jitter, which wants whole pictures. */
 static void shift(fvi_picture *p, int dx, int dy)
 {
-    int size = p->width;
-    size_t row = 4 * (size_t)size, n = 4 * (size_t)(size - FVI_MIN(abs(dx), size));
-    for (int i = 0; i < size; i++) {
-        int y = dy >= 0 ? i : size - 1 - i, from = y + dy;
+    const int width = p->width, height = p->height;
+    size_t row = 4 * (size_t)width, n = 4 * (size_t)(width - FVI_MIN(abs(dx), width));
+    for (int i = 0; i < height; i++) {
+        int y = dy >= 0 ? i : height - 1 - i, from = y + dy;
         uint8_t *out = p->pixels + (size_t)y * row;
-        if (from < 0 || from >= size || !n) {
+        if (from < 0 || from >= height || !n) {
             memset(out, 0, row);
             continue;
         }
@@ -345,9 +350,9 @@ __attribute__((target("avx2"))) static int normalize_avx2(const fvi_augment *a, 
 }
 #endif
 
-void fvi_augment_finish(const fvi_augment *a, const fvi_sample_draw *d, fvi_picture *sized, float *out)
+void fvi_augment_finish(const fvi_augment *a, const fv_draw *d, fvi_picture *sized, float *out)
 {
-    int size = a->size;
+    const int width = a->width, height = a->height;
     float table[3][256];
     placement at = place(a, d);
     if (d->random && a->color_jitter > 0) {              /* colours are those of the padded picture: its mean grey counts */
@@ -357,21 +362,21 @@ void fvi_augment_finish(const fvi_augment *a, const fvi_sample_draw *d, fvi_pict
     }
     for (int c = 0; c < 3; c++)
         for (int v = 0; v < 256; v++) table[c][v] = ((float)v / 255.0f - a->mean[c]) / a->std[c];
-    size_t plane = (size_t)size * (size_t)size;
+    size_t plane = (size_t)width * (size_t)height;
 #ifdef AUGMENT_AVX2
     const bool fast = !at.dx && __builtin_cpu_supports("avx2");
 #endif
-    for (int y = 0; y < size; y++) {
-        int from = (at.upside_down ? size - 1 - y : y) + at.dy, x = 0;
-        const uint8_t *row = from >= 0 && from < size ? sized->pixels + 4 * (size_t)from * (size_t)size : NULL;
-        float *q = out + (size_t)y * (size_t)size;
+    for (int y = 0; y < height; y++) {
+        int from = (at.upside_down ? height - 1 - y : y) + at.dy, x = 0;
+        const uint8_t *row = from >= 0 && from < height ? sized->pixels + 4 * (size_t)from * (size_t)width : NULL;
+        float *q = out + (size_t)y * (size_t)width;
 #ifdef AUGMENT_AVX2
-        if (fast && row) x = normalize_avx2(a, row, size, at.mirror, q, plane);
+        if (fast && row) x = normalize_avx2(a, row, width, at.mirror, q, plane);
 #endif
-        for (; x < size; x++) {
+        for (; x < width; x++) {
             static const uint8_t black[4];
-            int column = (at.mirror ? size - 1 - x : x) + at.dx;
-            const uint8_t *p = row && column >= 0 && column < size ? row + 4 * (size_t)column : black;
+            int column = (at.mirror ? width - 1 - x : x) + at.dx;
+            const uint8_t *p = row && column >= 0 && column < width ? row + 4 * (size_t)column : black;
             q[x] = table[0][p[0]];
             q[plane + (size_t)x] = table[1][p[1]];
             q[2 * plane + (size_t)x] = table[2][p[2]];
@@ -379,7 +384,7 @@ void fvi_augment_finish(const fvi_augment *a, const fvi_sample_draw *d, fvi_pict
     }
 }
 
-fv_status fvi_augment_apply(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_image *image, const fvi_sample_draw *d, float *out)
+fv_status fvi_augment_apply(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_image *image, const fv_draw *d, float *out)
 {
     FVI_TRY(ctx, fvi_augment_planes(ctx, w, image));
     FVI_TRY(ctx, fvi_augment_size(a, ctx, w, d));

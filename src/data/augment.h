@@ -9,7 +9,7 @@
 #include "data/data.h"
 #include "image/resize.h"
 
-/* How a picture of another size becomes the square input. */
+/* How a picture of another size becomes the input. */
 typedef enum fvi_resize_mode {
     FVI_RESIZE_NONE,                     /* not at all: another size is an error */
     FVI_RESIZE_CROP,                     /* shorter side to size / crop_pct, then the middle */
@@ -18,7 +18,7 @@ typedef enum fvi_resize_mode {
 } fvi_resize_mode;
 
 typedef struct fvi_augment {
-    int size;                            /* side of the square output */
+    int width, height;                   /* of the output */
     float mean[3], std[3];               /* of pixels scaled to 0..1 */
     fvi_decode_options decode;
     bool jpeg_scale;                     /* decode JPEG no larger than needed, by smaller DCTs */
@@ -32,8 +32,6 @@ typedef struct fvi_augment {
     double color_jitter, brightness, contrast, saturation, hue;      /* probability; strengths */
 } fvi_augment;
 
-/* Which draw of which sample; `random` off: evaluation. */
-typedef struct fvi_sample_draw { bool random; uint64_t seed; int64_t epoch, sample; } fvi_sample_draw;
 
 /* Buffers of one thread. Zeroed: empty. */
 typedef struct fvi_workspace {
@@ -46,21 +44,21 @@ typedef struct fvi_workspace {
 } fvi_workspace;
 void fvi_workspace_free(fvi_workspace *w);
 
-/* What is cut out of a picture: `view` pixels, of them `box`, brought to width x height, put at (left, top) of the square. */
+/* What is cut out of a picture: `view` pixels, of them `box`, brought to width x height, put at (left, top) of the input. */
 typedef struct fvi_geometry { int x, y, w, h; double box[4]; int width, height, left, top; } fvi_geometry;
 /* For a picture of width x height. */
-FV_CHECKED fv_status fvi_augment_geometry(const fvi_augment *a, fv_context *ctx, const fvi_sample_draw *d, int width, int height, fvi_geometry *out);
+FV_CHECKED fv_status fvi_augment_geometry(const fvi_augment *a, fv_context *ctx, const fv_draw *d, int width, int height, fvi_geometry *out);
 
 bool fvi_augment_moves(const fvi_augment *a);    /* another geometry for another draw */
 
-/* Steps: planes or file -> w->whole -> w->sized (size x size) -> out (3, size, size). */
+/* Steps: planes or file -> w->whole -> w->sized (width x height) -> out (3, height, width). */
 FV_CHECKED fv_status fvi_augment_planes(fv_context *ctx, fvi_workspace *w, const fv_image *image);
-FV_CHECKED fv_status fvi_augment_size(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fvi_sample_draw *d);
-void fvi_augment_finish(const fvi_augment *a, const fvi_sample_draw *d, fvi_picture *sized, float *out);
+FV_CHECKED fv_status fvi_augment_size(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_draw *d);
+void fvi_augment_finish(const fvi_augment *a, const fv_draw *d, fvi_picture *sized, float *out);
 /* All of it, from planes or from the bytes of a picture file. */
-FV_CHECKED fv_status fvi_augment_apply(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_image *image, const fvi_sample_draw *d, float *out);
+FV_CHECKED fv_status fvi_augment_apply(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const fv_image *image, const fv_draw *d, float *out);
 FV_CHECKED fv_status fvi_augment_decode(const fvi_augment *a, fv_context *ctx, fvi_workspace *w, const char *name, const uint8_t *data, size_t bytes,
-                                        const fvi_sample_draw *d, bool whole);       /* file -> w->sized; whole: all of w->whole is wanted too */
+                                        const fv_draw *d, bool whole);       /* file -> w->sized; whole: all of w->whole is wanted too */
 
 /* Colours, on a picture in place; as Pillow's ImageEnhance. `order`: a permutation of brightness, contrast, saturation, hue. */
 void fvi_color_jitter(fvi_picture *p, double brightness, double contrast, double saturation, double hue, const int order[4]);

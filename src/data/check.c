@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 enum { MOST_DOUBLES = 100 };
 
@@ -19,6 +18,8 @@ typedef struct own_report {
     fvi_arena arena;
     notes bad, warnings, doubles;
 } own_report;
+
+_Static_assert(FVI_IMAGE_FORMATS - 1 <= FVI_COUNT(((fv_data_report *)NULL)->formats), "fv_data_report counts every format");
 
 const char *fv_data_format_name(int index)
 {
@@ -40,25 +41,28 @@ static bool is_misnamed(const char *path, fvi_image_format format)
 {
     static const struct { const char *end; fvi_image_format format; } ends[] = {
         {"jpg", FVI_IMAGE_JPEG}, {"jpeg", FVI_IMAGE_JPEG}, {"jpe", FVI_IMAGE_JPEG}, {"jfif", FVI_IMAGE_JPEG}, {"png", FVI_IMAGE_PNG}, {"webp", FVI_IMAGE_WEBP},
-        {"gif", FVI_IMAGE_GIF}, {"bmp", FVI_IMAGE_BMP}, {"dib", FVI_IMAGE_BMP}, {"ppm", FVI_IMAGE_PNM}, {"pgm", FVI_IMAGE_PNM}, {"pnm", FVI_IMAGE_PNM}};
+        {"gif", FVI_IMAGE_GIF}, {"bmp", FVI_IMAGE_BMP}, {"dib", FVI_IMAGE_BMP}, {"ppm", FVI_IMAGE_PNM}, {"pgm", FVI_IMAGE_PNM}, {"pnm", FVI_IMAGE_PNM},
+        {"heic", FVI_IMAGE_HEIC}, {"heif", FVI_IMAGE_HEIC}, {"hif", FVI_IMAGE_HEIC}, {"avif", FVI_IMAGE_AVIF}};
     const char *dot = strrchr(path, '.');
     for (int i = 0; dot && i < FVI_COUNT(ends); i++)
-        if (!strcasecmp(dot + 1, ends[i].end)) return ends[i].format != format;
+        if (fvi_same_word(dot + 1, ends[i].end)) return ends[i].format != format;
     return true;
 }
 
-static void look_at(const fv_source *s, fv_context *ctx, int64_t i, fv_bytes *bytes, fvi_picture *p, finding *out)
+/* A picture that is itself at fault is a finding; anything else that fails is an error. */
+static fv_status look_at(const fv_source *s, fv_context *ctx, int64_t i, fv_sample *sample, fvi_picture *p, finding *out)
 {
-    int64_t label;
     char name[512];
     fvi_image_info info = {0};
     const fvi_file *f = fvi_list_file_of(s, i);
     fvi_source_name(s, i, name, sizeof name);
-    fv_status status = s->encoded(s, ctx, i, bytes, &label);
-    if (status == FV_OK) status = fvi_image_decode(ctx, name, bytes->data, bytes->size, NULL, p, &info);
+    fv_sample_clear(sample);
+    fv_status status = s->get(s, ctx, i, sample);
+    if (status == FV_OK) status = fvi_image_decode(ctx, name, sample->file.data, sample->file.size, NULL, p, &info);
     *out = (finding){.format = (uint8_t)info.format, .turned = info.orientation > 1, .alpha = info.alpha, .bad = status != FV_OK,
                      .width = info.width, .height = info.height};
     out->misnamed = info.format != FVI_IMAGE_UNKNOWN && is_misnamed(f->path, info.format);
+    if (status != FV_OK && !fvi_is_bad_sample(status)) return status;
     if (status != FV_OK) {
         const char *text = fv_error_message(ctx);
         size_t n = strlen(name);
@@ -67,6 +71,7 @@ static void look_at(const fv_source *s, fv_context *ctx, int64_t i, fv_bytes *by
         out->fault = fvi_format("%d faults forgiven, first: %s", info.warnings, info.warning);
     }
     fvi_error_clear(ctx);
+    return (out->bad || info.warnings) && !out->fault ? fvi_nomem(ctx) : FV_OK;
 }
 
 static fv_status count_finding(own_report *o, const fv_source *s, int64_t i, const finding *f)
@@ -94,26 +99,27 @@ static fv_status look_at_all(own_report *o, const fv_source *s, int threads)
 {
     finding *found = fvi_calloc((size_t)s->count, sizeof *found);
     fv_status status = found ? FV_OK : fvi_nomem(o->ctx);
-    bool failed = false;
+    int failures = 0;
     if (!found) return status;
 #pragma omp parallel num_threads(threads)
     {
         fv_context *ctx = fv_context_create();
-        fv_bytes bytes = {0};
+        fv_sample sample = {0};
         fvi_picture p = {0};
 #pragma omp for schedule(dynamic, 16)
         for (int64_t i = 0; i < s->count; i++) {
-            if (ctx) look_at(s, ctx, i, &bytes, &p, &found[i]);
-            if (!ctx || (found[i].bad && !found[i].fault)) {
-#pragma omp atomic write
-                failed = true;
+            const fv_status here = ctx ? look_at(s, ctx, i, &sample, &p, &found[i]) : FV_ERROR_NOMEM;
+            int before = 1;
+            if (here != FV_OK) {
+#pragma omp atomic capture
+                before = failures++;
             }
+            if (!before) status = fvi_fail(o->ctx, here, "%s", ctx ? fv_error_message(ctx) : fv_status_text(here));      /* the first to fail */
         }
         fvi_picture_free(&p);
-        fv_bytes_free(&bytes);
+        fv_sample_free(&sample);
         fv_context_destroy(ctx);
     }
-    if (failed) status = fvi_nomem(o->ctx);
     for (int64_t i = 0; i < s->count; i++) {
         if (status == FV_OK) status = count_finding(o, s, i, &found[i]);
         fvi_free(found[i].fault);
@@ -150,20 +156,21 @@ static fv_status count_twins(own_report *o, fvi_list *l)
 
 static fv_status count_records(own_report *o, fv_data_class *rows)
 {
-    fv_image image = {0};
+    fv_sample sample = {0};
     fv_status status = FV_OK;
     for (int k = 0; k < FV_SPLITS && status == FV_OK; k++) {
         const fv_source *s = o->data->sets[k];
         if (!s || (k == FV_SPLIT_TEST && o->data->shared_test)) continue;
-        for (int64_t i = 0, label; i < s->count && status == FV_OK; i++) {
-            status = s->get(s, o->ctx, i, &image, &label);
+        for (int64_t i = 0; i < s->count && status == FV_OK; i++) {
+            fv_sample_clear(&sample);
+            status = s->get(s, o->ctx, i, &sample);
             if (status != FV_OK) break;
-            rows[label].count[k]++;
-            o->r.min_width = o->r.max_width = image.width;
-            o->r.min_height = o->r.max_height = image.height;
+            rows[sample.label].count[k]++;
+            o->r.min_width = o->r.max_width = sample.image.width;
+            o->r.min_height = o->r.max_height = sample.image.height;
         }
     }
-    fv_image_free(&image);
+    fv_sample_free(&sample);
     return status;
 }
 

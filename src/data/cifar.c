@@ -60,8 +60,10 @@ static const cifar_file *locate(const cifar *c, int64_t index, int64_t *record)
     return &c->files[f];
 }
 
-static fv_status cifar_get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status cifar_get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     int64_t record;
     if (index < 0 || index >= s->count) return fvi_fail(ctx, FV_ERROR_INVALID, "sample %lld of %lld", (long long)index, (long long)s->count);
     const cifar *c = s->user;
@@ -104,13 +106,13 @@ static int by_name(const void *a, const void *b)
     return m != n ? (m < n ? -1 : 1) : strcmp(x, y);     /* data_batch_2 before data_batch_10 */
 }
 
-/* The wanted .bin files of `folder`, in order. A folder that cannot be read counts as empty. */
+/* The wanted .bin files of `folder`, in order. One that is not there is empty. */
 static fv_status list_files(fv_context *ctx, cifar *c, const char *folder, bool train)
 {
     fv_status status = FV_OK;
     int capacity = 0;
     DIR *dir = opendir(folder);
-    if (!dir) return errno == EACCES ? fvi_fail(ctx, FV_ERROR_IO, "%s: %s", folder, strerror(errno)) : FV_OK;
+    if (!dir) return errno == ENOENT || errno == ENOTDIR ? FV_OK : fvi_fail(ctx, FV_ERROR_IO, "%s: %s", folder, strerror(errno));
     for (struct dirent *e; (e = readdir(dir));) {
         if (!fvi_glob(c->v->wanted[train], e->d_name)) continue;
         cifar_file f = {.name = fvi_path_join(folder, e->d_name)};
@@ -124,6 +126,25 @@ static fv_status list_files(fv_context *ctx, cifar *c, const char *folder, bool 
     closedir(dir);
     if (c->n_files > 1) qsort(c->files, (size_t)c->n_files, sizeof *c->files, by_name);
     return status;
+}
+
+/* CIFAR-10 has five batches to train on. The first ones of them are a data set too, but nobody should have it unawares; where one between others is
+ * missing it was lost. */
+static void tell_missing(fv_context *ctx, const cifar *c, const char *folder)
+{
+    enum { BATCHES = 5 };
+    char text[256] = "";
+    size_t used = 0;
+    bool lost = false;
+    for (int k = 1; k <= BATCHES; k++) {
+        char name[32];
+        bool there = false;
+        snprintf(name, sizeof name, "data_batch_%d.bin", k);
+        for (int i = 0; i < c->n_files && !there; i++) there = !strcmp(fvi_path_base(c->files[i].name), name);
+        lost = lost || (there && used);
+        if (!there) used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "", name);
+    }
+    if (used) fvi_log(ctx, lost ? FV_LOG_WARN : FV_LOG_INFO, "%s: without %s there are %lld pictures to train on", folder, text, (long long)c->source.count);
 }
 
 /* The names file: a name a line. Absent: the known names of CIFAR-10, numbers for CIFAR-100. */
@@ -195,6 +216,7 @@ static fv_status open_source(fv_context *ctx, const char *root, const variant *v
         FVI_TRY_DONE(ctx, status, open_file(ctx, c, &c->files[i]));
         c->source.count += c->files[i].records;
     }
+    if (train && c->v == &variants[0]) tell_missing(ctx, c, folder);
     FVI_TRY_DONE(ctx, status, read_names(ctx, c, folder));
     *out = &c->source;
     c = NULL;

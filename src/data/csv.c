@@ -76,25 +76,21 @@ fv_status fvi_csv_row(fv_context *ctx, fvi_csv *c, const char **cells, int limit
     *n = 0;
     while (line_end(c)) {}
     if (c->at >= c->end) return FV_OK;
-    size_t offsets[64];
-    limit = FVI_MIN(limit, FVI_COUNT(offsets));
     c->line = c->next_line;
     c->text.length = 0;
     for (;;) {
         if (*n == limit) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: more than %d cells", c->name, c->line, limit);
-        offsets[(*n)++] = c->text.length;
+        ++*n;
         FVI_TRY(ctx, cell(ctx, c));
         if (c->at >= c->end || *c->at != c->separator) break;
         c->at++;
     }
     line_end(c);
     if (c->text.failed) return fvi_nomem(ctx);
-    size_t ends = c->text.length;
-    for (int i = *n - 1; i >= 0; ends = offsets[i--]) {
-        cells[i] = c->text.data + offsets[i];
-        if (strlen(cells[i]) + 1 != ends - offsets[i]) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: a zero byte: not a text file", c->name, c->line);
-    }
-    return FV_OK;
+    const char *at = c->text.data;
+    for (int i = 0; i < *n; i++, at += strlen(at) + 1) cells[i] = at;
+    if (at == c->text.data + c->text.length) return FV_OK;
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: a zero byte: not a text file", c->name, c->line);
 }
 
 void fvi_csv_add(fvi_text *t, const char *text)

@@ -3,11 +3,13 @@
 #include "data/list.h"
 #include "base/file.h"
 #include "data/csv.h"
+#include "data/sets.h"
 #include "image/image.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define LIKE "letter case, blanks at the ends or the way letters are composed (Unicode NFC, NFD)"
 
 void fvi_list_free(fvi_list *l)
 {
@@ -62,15 +64,11 @@ static fv_status add_class(fv_context *ctx, fvi_list *l, const char *name, int32
     return FV_OK;
 }
 
-fv_status fvi_list_class(fv_context *ctx, fvi_list *l, const char *name, int32_t *label)
+/* Names are stored with the weights, as text. */
+static fv_status check_name(fv_context *ctx, const char *name)
 {
     char shown[256];
     size_t left = strlen(name);
-    if (l->classes_given) {
-        int at = place_of(l, name);
-        *label = l->table[at] - 1;
-        return FV_OK;
-    }
     for (const char *p = name; left;) {
         int n = fvi_utf8_next(p, left, NULL);
         if (!n) {
@@ -80,6 +78,16 @@ fv_status fvi_list_class(fv_context *ctx, fvi_list *l, const char *name, int32_t
         p += n;
         left -= (size_t)n;
     }
+    return FV_OK;
+}
+
+fv_status fvi_list_class(fv_context *ctx, fvi_list *l, const char *name, int32_t *label)
+{
+    if (l->classes_given) {
+        *label = l->table[place_of(l, name)] - 1;
+        return FV_OK;
+    }
+    FVI_TRY(ctx, check_name(ctx, name));
     return add_class(ctx, l, name, label);
 }
 
@@ -87,7 +95,9 @@ fv_status fvi_list_give_classes(fv_context *ctx, fvi_list *l, const char *const 
 {
     int32_t label = -1;
     for (int64_t i = 0; i < n; i++) {
+        FVI_TRY(ctx, check_name(ctx, names[i]));
         FVI_TRY(ctx, add_class(ctx, l, names[i], &label));
+        if (!*names[i]) return fvi_fail(ctx, FV_ERROR_CONFIG, "classes: name %lld is empty", (long long)i);
         if (label != i) return fvi_fail(ctx, FV_ERROR_CONFIG, "classes: \"%s\" stands there twice", names[i]);
     }
     l->classes_given = n > 0;
@@ -100,27 +110,61 @@ static bool is_number(const char *s)
     return n > 0 && n < 19 && !s[n];
 }
 
-typedef struct numbered { const char *name; int32_t was; bool by_value; } numbered;
+fv_status fvi_list_no_class(fv_context *ctx, const fvi_list *l, const char *where, const char *name)
+{
+    char shown[256], known[256] = "";
+    const uint64_t like = fvi_fold_hash(name);
+    for (int i = 0; i < l->n_classes && !*known; i++)
+        if (fvi_fold_hash(l->classes[i]) == like) fvi_show_name(l->classes[i], known, sizeof known);
+    fvi_show_name(name, shown, sizeof shown);
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: class \"%s\" is none of the %d known ones%s%s%s", where, shown, l->n_classes, *known ? "; known is \"" : "", known,
+                    *known ? "\", which differs by " LIKE : "");
+}
+
+typedef struct class_row { const char *name; int32_t was; uint64_t like; } class_row;
 
 static int by_name(const void *a, const void *b)
 {
-    const numbered *x = a, *y = b;
-    if (x->by_value) {
-        long long m = atoll(x->name), n = atoll(y->name);
-        if (m != n) return m < n ? -1 : 1;
-    }
-    return strcmp(x->name, y->name);
+    return strcmp(((const class_row *)a)->name, ((const class_row *)b)->name);
 }
 
-fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l, bool numbers)
+static int by_likeness(const void *a, const void *b)
+{
+    const class_row *x = a, *y = b;
+    return x->like != y->like ? (x->like < y->like ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+/* Names that a person would take for one; and numbers whose order is not that of their values. The rows come sorted by name. */
+static void warn_of_names(fv_context *ctx, class_row *rows, int n)
+{
+    char a[256], b[256];
+    bool numbers = true;
+    int at = -1;
+    for (int i = 0; i < n; i++) {
+        numbers = numbers && is_number(rows[i].name);
+        if (i && numbers && at < 0 && atoll(rows[i].name) < atoll(rows[i - 1].name)) at = i;
+    }
+    if (numbers && at > 0)
+        fvi_log(ctx, FV_LOG_INFO, "classes are numbered in the order of their names' bytes, as folders are everywhere: %s comes before %s; the key classes gives another order",
+                rows[at - 1].name, rows[at].name);
+    for (int i = 0; i < n; i++) rows[i].like = fvi_fold_hash(rows[i].name);
+    qsort(rows, (size_t)n, sizeof *rows, by_likeness);
+    for (int i = 1; i < n; i++) {
+        if (rows[i].like != rows[i - 1].like) continue;
+        fvi_show_name(rows[i - 1].name, a, sizeof a);
+        fvi_show_name(rows[i].name, b, sizeof b);
+        fvi_log(ctx, FV_LOG_WARN, "classes \"%s\" and \"%s\" are two, though they differ only by " LIKE, a, b);
+    }
+}
+
+fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l)
 {
     if (l->classes_given || l->n_classes < 2) return FV_OK;
-    numbered *rows = fvi_calloc((size_t)l->n_classes, sizeof *rows);
+    class_row *rows = fvi_calloc((size_t)l->n_classes, sizeof *rows);
     int32_t *now = fvi_calloc((size_t)l->n_classes, sizeof *now);
     fv_status status = rows && now ? FV_OK : fvi_nomem(ctx);
     if (status != FV_OK) goto done;
-    for (int i = 0; i < l->n_classes; i++) numbers = numbers && is_number(l->classes[i]);
-    for (int i = 0; i < l->n_classes; i++) rows[i] = (numbered){l->classes[i], i, numbers};
+    for (int i = 0; i < l->n_classes; i++) rows[i] = (class_row){l->classes[i], i, 0};
     qsort(rows, (size_t)l->n_classes, sizeof *rows, by_name);
     for (int i = 0; i < l->n_classes; i++) {
         l->classes[i] = rows[i].name;
@@ -129,6 +173,7 @@ fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l, bool numbers)
     for (int i = 0; i < l->count; i++) l->items[i].label = now[l->items[i].label];
     memset(l->table, 0, (size_t)l->table_size * sizeof *l->table);
     for (int i = 0; i < l->n_classes; i++) l->table[place_of(l, l->classes[i])] = i + 1;
+    warn_of_names(ctx, rows, l->n_classes);
 done:
     fvi_free(rows);
     fvi_free(now);
@@ -138,12 +183,6 @@ done:
 /* ---- CSV -------------------------------------------------------------------------------------------------------------- */
 
 enum { PATH, LABEL, SET, FOLD, COLUMNS, CELLS = 64 };
-
-static bool same_word(const char *a, const char *b)
-{
-    for (; *a && tolower((unsigned char)*a) == tolower((unsigned char)*b); a++, b++) {}
-    return !*a && !*b;
-}
 
 /* Which columns hold what; -1: none. */
 static fv_status read_header(fv_context *ctx, const fvi_csv *c, const char *const *cells, int n, int columns[COLUMNS])
@@ -157,22 +196,12 @@ static fv_status read_header(fv_context *ctx, const fvi_csv *c, const char *cons
         columns[k] = -1;
         for (int word = 0; names[k][word] && columns[k] < 0; word++)
             for (int i = 0; i < n && columns[k] < 0; i++)
-                if (same_word(cells[i], names[k][word])) columns[k] = i;
+                if (fvi_same_word(cells[i], names[k][word])) columns[k] = i;
     }
     if (columns[PATH] < 0 || columns[LABEL] < 0)
         return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: the first line must name the columns, among them path and label (and split, fold if wanted)", c->name,
                         c->line);
     return FV_OK;
-}
-
-static int set_of(const char *word)
-{
-    static const struct { const char *word; int set; } words[] = {
-        {"train", FV_SPLIT_TRAIN}, {"training", FV_SPLIT_TRAIN}, {"val", FV_SPLIT_VAL}, {"valid", FV_SPLIT_VAL}, {"validation", FV_SPLIT_VAL},
-        {"dev", FV_SPLIT_VAL}, {"test", FV_SPLIT_TEST}, {"testing", FV_SPLIT_TEST}};
-    for (int i = 0; i < FVI_COUNT(words); i++)
-        if (same_word(word, words[i].word)) return words[i].set;
-    return FVI_NO_SET;
 }
 
 /* Paths come from outside: without leave they stay below the list's folder. */
@@ -187,10 +216,32 @@ static bool leads_out(const char *path)
     return false;
 }
 
+/* A whole number of at most six digits; -1: it is none. */
+static int32_t fold_of(const char *cell)
+{
+    const size_t n = strlen(cell);
+    return n > 0 && n <= 6 && is_number(cell) ? (int32_t)atoi(cell) : -1;
+}
+
+static fv_status read_fold(fv_context *ctx, fvi_list *l, const fvi_csv *c, const char *cell, const fvi_csv_rules *rules, fvi_file *f)
+{
+    const int32_t fold = fold_of(cell);
+    l->has_folds = l->has_folds || fold >= 0;
+    if (rules->split) f->fold = fold;
+    if (rules->split || rules->folds < 2 || f->set == FV_SPLIT_TEST) return FV_OK;
+    if (fold < 0 || fold >= rules->folds)
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: fold \"%s\" is none of 0 to %d, as data.split.folds=%d has them; where the column counts from 1 to %d, give "
+                        "data.split.folds=%d", c->name, c->line, cell, rules->folds - 1, rules->folds, rules->folds, rules->folds + 1);
+    f->fold = fold;
+    f->set = fold == rules->fold ? FV_SPLIT_VAL : FV_SPLIT_TRAIN;
+    l->by_folds = true;
+    return FV_OK;
+}
+
 static fv_status read_row(fv_context *ctx, fvi_list *l, const fvi_csv *c, const char *const *cells, int n, const int columns[COLUMNS],
                           const fvi_csv_rules *rules)
 {
-    fvi_file f = {.size = -1, .set = (int8_t)rules->set};
+    fvi_file f = {.size = -1, .fold = FVI_NO_FOLD, .set = (int8_t)rules->set};
     char shown[512];
     const char *path = columns[PATH] < n ? cells[columns[PATH]] : "", *label = columns[LABEL] < n ? cells[columns[LABEL]] : "";
     if (rules->split && !*path && *label) return fvi_list_class(ctx, l, label, &f.label);
@@ -199,15 +250,18 @@ static fv_status read_row(fv_context *ctx, fvi_list *l, const fvi_csv *c, const 
     if (!rules->outside && leads_out(path))
         return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: path %s leads out of the list's folder; data.allow_outside=true permits that", c->name, c->line, shown);
     if (columns[SET] >= 0 && columns[SET] < n && *cells[columns[SET]]) {
-        int set = set_of(cells[columns[SET]]);
+        int set = fvi_set_of_name(cells[columns[SET]]);
         if (set == FVI_NO_SET) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: split \"%s\" is none of train, val, test", c->name, c->line, cells[columns[SET]]);
         f.set = (int8_t)set;
     } else if (rules->split) {
         return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: no split", c->name, c->line);
     }
-    if (columns[FOLD] >= 0 && columns[FOLD] < n) f.fold = (int32_t)FVI_MIN(strtol(cells[columns[FOLD]], NULL, 10), 1000000);
+    if (columns[FOLD] >= 0) FVI_TRY(ctx, read_fold(ctx, l, c, columns[FOLD] < n ? cells[columns[FOLD]] : "", rules, &f));
     FVI_TRY(ctx, fvi_list_class(ctx, l, label, &f.label));
-    if (f.label < 0) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s:%d: class \"%s\" is none of the %d known ones", c->name, c->line, label, l->n_classes);
+    if (f.label < 0) {
+        snprintf(shown, sizeof shown, "%.480s:%d", c->name, c->line);
+        return fvi_list_no_class(ctx, l, shown, label);
+    }
     if (!(f.path = fvi_arena_strdup(&l->arena, path))) return fvi_nomem(ctx);
     return fvi_list_add(ctx, l, &f);
 }
@@ -249,7 +303,7 @@ char *fvi_list_text(const fvi_list *l)
         fvi_csv_add(&t, f->path);
         fvi_text_raw(&t, ",", 1);
         fvi_csv_add(&t, l->classes[f->label]);
-        fvi_text_add(&t, ",%s,%d\n", f->set >= 0 ? sets[f->set] : "", f->fold);
+        fvi_text_add(&t, f->fold >= 0 ? ",%s,%d\n" : ",%s,\n", f->set >= 0 ? sets[f->set] : "", f->fold);
     }
     for (int i = 0; i < l->n_classes; i++) {
         if (seen[i]) continue;
@@ -275,34 +329,26 @@ const fvi_file *fvi_list_file_of(const fv_source *s, int64_t index)
     return &ls->list->items[ls->files[index]];
 }
 
-static fv_status read_file(const fv_source *s, fv_context *ctx, int64_t index, fv_bytes *bytes, int64_t *label)
+static fv_status read_file(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
     if (index < 0 || index >= s->count) return fvi_fail(ctx, FV_ERROR_INVALID, "sample %lld of %lld", (long long)index, (long long)s->count);
     const list_source *ls = s->user;
     const fvi_file *f = fvi_list_file_of(s, index);
     char path[FVI_PATH_ROOM], shown[256];
-    *label = f->label;
-    if (fvi_path_in(path, ls->list->root, f->path)) return fvi_read_bytes(ctx, path, bytes);
+    out->label = f->label;
+    if (fvi_path_in(path, ls->list->root, f->path)) return fvi_read_bytes(ctx, path, &out->file);
     fvi_show_name(f->path, shown, sizeof shown);
-    return fvi_fail(ctx, FV_ERROR_IO, "%s: a path that is too long", shown);
+    return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: a path that is too long", shown);
+}
+
+static int64_t file_label(const fv_source *s, int64_t index)
+{
+    return fvi_list_file_of(s, index)->label;
 }
 
 static void file_name(const fv_source *s, int64_t index, char *text, size_t capacity)
 {
     fvi_show_name(fvi_list_file_of(s, index)->path, text, capacity);
-}
-
-static fv_status get_file(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
-{
-    fv_bytes bytes = {0};
-    char name[256];
-    fv_status status = read_file(s, ctx, index, &bytes, label);
-    if (status == FV_OK) {
-        file_name(s, index, name, sizeof name);
-        status = fv_image_decode(ctx, name, bytes.data, bytes.size, image);
-    }
-    fv_bytes_free(&bytes);
-    return status;
 }
 
 static void destroy_source(fv_source *s)
@@ -324,8 +370,8 @@ fv_status fvi_list_source(fv_context *ctx, const fvi_list *l, int set, fv_source
         return fvi_nomem(ctx);
     }
     ls->list = l;
-    ls->source = (fv_source){.classes = l->n_classes, .class_names = l->classes, .user = ls, .get = get_file, .encoded = read_file, .name = file_name,
-                             .destroy = destroy_source};
+    ls->source = (fv_source){.classes = l->n_classes, .class_names = l->classes, .user = ls, .get = read_file, .files = true, .name = file_name,
+                             .destroy = destroy_source, .label = file_label};
     for (int i = 0; i < l->count; i++)
         if (set == FVI_NO_SET || l->items[i].set == set) ls->files[ls->source.count++] = i;
     *out = &ls->source;

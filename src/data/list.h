@@ -5,12 +5,12 @@
 
 #include "data/data.h"
 
-enum { FVI_NO_SET = -1 };
+enum { FVI_NO_SET = -1, FVI_NO_FOLD = -1 };
 
 typedef struct fvi_file {
     const char *path;                    /* below the list's root; in the arena */
     int64_t size;                        /* bytes; -1: not looked at */
-    int32_t label, fold;
+    int32_t label, fold;                 /* fold of a cross-validation; FVI_NO_FOLD: none */
     int8_t set;                          /* fv_split; FVI_NO_SET: not decided */
 } fvi_file;
 
@@ -24,6 +24,7 @@ typedef struct fvi_list {
     int32_t *table;                      /* hashed places of class numbers + 1 */
     int table_size;
     bool classes_given;                  /* by the caller: other names are errors */
+    bool has_folds, by_folds;            /* a CSV with a column of folds; its sets were made by them */
     int64_t ignored;                     /* files that are no pictures */
     const char *first_ignored;
 } fvi_list;
@@ -33,16 +34,25 @@ FV_CHECKED fv_status fvi_list_add(fv_context *ctx, fvi_list *l, const fvi_file *
 /* Number of a class name, which is added; where the classes were given, another name gets -1. */
 FV_CHECKED fv_status fvi_list_class(fv_context *ctx, fvi_list *l, const char *name, int32_t *label);
 FV_CHECKED fv_status fvi_list_give_classes(fv_context *ctx, fvi_list *l, const char *const *names, int64_t n);
-/* Sorts the classes by name and renumbers, unless they were given. `numbers`: by value when all are numbers. */
-FV_CHECKED fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l, bool numbers);
+/* Fails with what is to be said of a name that is none of the given ones. `where`: the file, its line or a folder. */
+FV_CHECKED fv_status fvi_list_no_class(fv_context *ctx, const fvi_list *l, const char *where, const char *name);
+/* Sorts the classes by the bytes of their names and renumbers, unless they were given; says which are hardly two. */
+FV_CHECKED fv_status fvi_list_sort_classes(fv_context *ctx, fvi_list *l);
 
+/* What is in the folder root/below ("": the root), in order of bytes, without what systems keep for themselves, which is counted as
+ * ignored. The array is the caller's (fvi_free), names are in the list's arena; sizes are not looked at. */
+typedef struct fvi_entry { const char *name; bool is_dir; int64_t size; } fvi_entry;             /* name: below the root */
+typedef struct fvi_entries { fvi_entry *items; int count, capacity; } fvi_entries;
+FV_CHECKED fv_status fvi_list_entries(fv_context *ctx, fvi_list *l, const char *below, fvi_entries *out);
+bool fvi_has_picture_name(const char *path);     /* by its ending */
 /* Class folders below root/below ("" or the name of a set). */
 FV_CHECKED fv_status fvi_list_folder(fv_context *ctx, fvi_list *l, const char *below, int set);
 /* All pictures in and below the root, sorted by path, without classes. */
 FV_CHECKED fv_status fvi_list_tree(fv_context *ctx, fvi_list *l);
 /* A CSV list: columns path (image, file, filename ...), label (class ...), and perhaps split and fold. `set`: of rows that
- * name none. `outside`: absolute paths and ".." are allowed. `split`: every row must name its set (a stored split). */
-typedef struct fvi_csv_rules { int set; bool outside, split; } fvi_csv_rules;
+ * name none. `outside`: absolute paths and ".." are allowed. `split`: every row must name its set (a stored split). `folds` above 1: a column
+ * of folds, where there is one, decides what validates: rows of number `fold`, and what trains: the others, but for those of the test set. */
+typedef struct fvi_csv_rules { int set; bool outside, split; int folds, fold; } fvi_csv_rules;
 FV_CHECKED fv_status fvi_list_csv(fv_context *ctx, fvi_list *l, const char *name, const char *data, size_t bytes, const fvi_csv_rules *rules);
 /* The list as such a CSV, a class without pictures as a row without a path; owned by the caller, NULL when memory is
  * exhausted. */

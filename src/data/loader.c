@@ -4,7 +4,6 @@
  * for exactly the next slot; asking for a batch gives the one before back to the workers. */
 #include "data/loader.h"
 #include "base/thread.h"
-#include "data/cache.h"
 
 #include <stdio.h>
 
@@ -18,8 +17,7 @@ typedef struct slot {
 typedef struct worker {
     struct fvi_loader *loader;
     pthread_t thread;
-    fv_context *ctx;                     /* its own: contexts are not shared between threads */
-    fvi_workspace space;
+    fv_loading l;                        /* with a context of its own: contexts are not shared between threads */
 } worker;
 
 typedef struct bad_list { fvi_bad_sample *items; int count, capacity; } bad_list;
@@ -43,7 +41,8 @@ struct fvi_loader {
     double waited;
     fvi_cache *cache;
     bad_list fresh, bad;                 /* under the lock: noted by workers; the consumer's: those that were logged */
-    uint8_t *is_bad;                     /* a bit for each sample: it is in the list; made with the first of them */
+    uint8_t *is_bad;                     /* skip_bad: a bit for each sample that cannot be read, under the lock */
+    int64_t n_bad;
     int64_t forgiven;
 };
 
@@ -54,9 +53,11 @@ int64_t fvi_loader_batches(const fvi_loader_options *o)
     return whole;
 }
 
-static size_t image_floats(const fvi_loader_options *o)
+static size_t sample_bytes(const fvi_loader_options *o)
 {
-    return 3 * (size_t)o->augment.size * (size_t)o->augment.size;
+    size_t bytes = 2 * sizeof(int64_t);
+    for (int i = 0; i < o->n_fields; i++) bytes += fvi_field_bytes(&o->fields[i]);
+    return bytes;
 }
 
 static int ring_slots(const fvi_loader_options *o)
@@ -67,27 +68,14 @@ static int ring_slots(const fvi_loader_options *o)
 size_t fvi_loader_bytes(const fvi_loader_options *o)
 {
     /* What the cache will hold is a guess where whole pictures are kept: photos of half a megapixel. */
-    size_t picture = o->random && fvi_augment_moves(&o->augment) ? (size_t)3 << 19 : image_floats(o);
+    size_t picture = o->whole_pictures ? (size_t)3 << 19 : sample_bytes(o);
     size_t cache = FVI_MIN(o->cache_bytes, (size_t)o->source->count * picture);
-    return (size_t)ring_slots(o) * (size_t)o->batch_size * (image_floats(o) * sizeof(float) + 2 * sizeof(int64_t)) + cache;
+    return (size_t)ring_slots(o) * (size_t)o->batch_size * sample_bytes(o) + cache;
 }
 
 static fv_status batch_alloc(fv_context *ctx, const fvi_loader_options *o, fvi_batch *b)
 {
-    size_t n = (size_t)FVI_MIN(o->batch_size, o->source->count);
-    b->image_bytes = n * image_floats(o) * sizeof(float);
-    b->images = fvi_malloc_aligned(b->image_bytes);
-    b->labels = fvi_calloc(n, sizeof(int64_t));
-    b->ids = fvi_calloc(n, sizeof(int64_t));
-    return b->images && b->labels && b->ids ? FV_OK : fvi_nomem(ctx);
-}
-
-void fvi_batch_free(fvi_batch *b)
-{
-    fvi_free_aligned(b->images, b->image_bytes);
-    fvi_free(b->labels);
-    fvi_free(b->ids);
-    memset(b, 0, sizeof *b);
+    return fvi_batch_create(ctx, o->fields, o->n_fields, FVI_MIN(o->batch_size, o->source->count), b);
 }
 
 static void order_of(const fvi_loader_options *o, int64_t epoch, int64_t *order)
@@ -100,14 +88,18 @@ static void order_of(const fvi_loader_options *o, int64_t epoch, int64_t *order)
 }
 
 /* Says which samples batch (epoch, index) holds. */
-static void describe(const fvi_loader *l, int64_t epoch, int64_t index, const int64_t *order, fvi_batch *b)
+static void describe(const fvi_loader *l, int64_t epoch, int64_t index, const int64_t *order, fvi_batch *out)
 {
+    fv_batch *b = &out->b;
     b->epoch = epoch;
     b->index = index;
     b->first = index * l->o.batch_size;
     b->n = FVI_MIN(l->o.batch_size, l->o.source->count - b->first);
     b->last = index == l->per_epoch - 1;
-    memcpy(b->ids, order + b->first, (size_t)b->n * sizeof *b->ids);
+    b->ids = out->ids;                   /* buffers grow, batches move */
+    b->tensors = out->tensors;
+    b->counts = out->counts;
+    memcpy(out->ids, order + b->first, (size_t)b->n * sizeof *out->ids);
 }
 
 /* Under the lock (or without workers): the next batch of the stream. */
@@ -127,96 +119,92 @@ static void take(fvi_loader *l, fvi_batch *b)
 
 /* ---- one sample -------------------------------------------------------------------------------------------------------- */
 
-/* To w->space.sized, from the cache, the file or the source. */
-static fv_status size_sample(fvi_loader *l, worker *w, const fvi_sample_draw *d, int64_t *label)
+static bool known_bad(fvi_loader *l, int64_t id)
 {
-    const fv_source *s = l->o.source;
-    const fvi_augment *a = &l->o.augment;
-    fvi_workspace *space = &w->space;
-    char name[256];
-    bool moves = d->random && fvi_augment_moves(a);      /* then the whole picture is kept, else what becomes of it */
-    fvi_cache *cache = moves && a->jpeg_scale ? NULL : l->cache;
-    space->warnings = 0;
-    if (cache && fvi_cache_get(cache, d->sample, moves ? &space->whole : &space->sized, label))
-        return moves ? fvi_augment_size(a, w->ctx, space, d) : FV_OK;
-    if (s->encoded) {
-        FVI_TRY(w->ctx, s->encoded(s, w->ctx, d->sample, &space->bytes, label));
-        fvi_source_name(s, d->sample, name, sizeof name);
-        FVI_TRY(w->ctx, fvi_augment_decode(a, w->ctx, space, name, space->bytes.data, space->bytes.size, d, cache && moves));
-    } else {
-        FVI_TRY(w->ctx, s->get(s, w->ctx, d->sample, &space->planes, label));
-        FVI_TRY(w->ctx, fvi_augment_planes(w->ctx, space, &space->planes));
-        FVI_TRY(w->ctx, fvi_augment_size(a, w->ctx, space, d));
-    }
-    if (cache) fvi_cache_put(cache, d->sample, moves ? &space->whole : &space->sized, *label);
-    return FV_OK;
-}
-
-static fv_status fill_sample(fvi_loader *l, worker *w, int64_t id, fvi_batch *b, int64_t i)
-{
-    const fv_source *s = l->o.source;
-    const fvi_sample_draw draw = {l->o.random, l->o.seed, b->epoch, id};
-    fv_status status = size_sample(l, w, &draw, &b->labels[i]);
-    if (status == FV_OK && (b->labels[i] < 0 || b->labels[i] >= s->classes))
-        status = fvi_fail(w->ctx, FV_ERROR_FORMAT, "label %lld, there are %lld classes", (long long)b->labels[i], (long long)s->classes);
-    if (status != FV_OK) {
-        char name[256];
-        fvi_source_name(s, id, name, sizeof name);
-        if (!strstr(fv_error_message(w->ctx), name)) fvi_error_prefix(w->ctx, "%s: ", name);
-        return status;
-    }
-    b->ids[i] = id;
-    fvi_augment_finish(&l->o.augment, &draw, &w->space.sized, b->images + (size_t)i * image_floats(&l->o));
-    return FV_OK;
-}
-
-static bool is_bad(fv_status status)
-{
-    return status == FV_ERROR_FORMAT || status == FV_ERROR_IO || status == FV_ERROR_UNSUPPORTED;
-}
-
-/* Once for each sample; without memory for the note the sample is skipped all the same. */
-static void note_bad(fvi_loader *l, worker *w, int64_t id)
-{
+    if (!l->is_bad) return false;
     pthread_mutex_lock(&l->lock);
-    if (!l->is_bad) l->is_bad = fvi_calloc((size_t)l->o.source->count / 8 + 1, 1);
-    bool known = !l->is_bad || (l->is_bad[id / 8] >> id % 8 & 1);
-    fvi_bad_sample note = {id, known ? NULL : fvi_strdup(fv_error_message(w->ctx))};
-    if (!known && note.reason && FVI_PUSH(&l->fresh, note)) l->is_bad[id / 8] |= (uint8_t)(1u << id % 8);
-    else fvi_free(note.reason);
+    const bool yes = l->is_bad[id / 8] >> id % 8 & 1;
     pthread_mutex_unlock(&l->lock);
-    fvi_error_clear(w->ctx);
+    return yes;
+}
+
+/* In training another sample stands in for a bad one: where a permutation of the epoch's puts it, so that no two have the same stand-in, and
+ * where that is bad, where the next permutation puts that. That a sample is bad is a fact of the file's, so that it does not matter when, and
+ * by which worker, it was found out. */
+int64_t fvi_loader_stand_in(fvi_loader *l, int64_t epoch, int64_t id)
+{
+    if (!l->is_bad || !l->o.shuffle) return id;
+    for (uint64_t round = 0; known_bad(l, id); round++) {
+        pthread_mutex_lock(&l->lock);
+        const bool none = l->n_bad == l->o.source->count;
+        pthread_mutex_unlock(&l->lock);
+        if (none) break;
+        id = fvi_rng_permuted(l->o.seed, fvi_rng_stream((uint64_t)epoch, round, FVI_PURPOSE_REPLACE), id, l->o.source->count);
+    }
+    return id;
+}
+
+/* Notes the error of the worker's, once for each sample; *fresh: it was not known. */
+static fv_status note_bad(fvi_loader *l, worker *w, int64_t id, bool *fresh)
+{
+    fvi_bad_sample note = {id, fvi_strdup(fv_error_message(w->l.ctx))};
+    pthread_mutex_lock(&l->lock);
+    const uint8_t bit = (uint8_t)(1u << id % 8), before = l->is_bad[id / 8];
+    *fresh = !(before & bit);
+    const bool pushed = note.reason && *fresh && FVI_PUSH(&l->fresh, note);
+    if (pushed) l->is_bad[id / 8] = before | bit, l->n_bad++;
+    pthread_mutex_unlock(&l->lock);
+    const bool failed = !note.reason || (*fresh && !pushed);
+    if (!pushed) fvi_free(note.reason);
+    fvi_error_clear(w->l.ctx);
+    return failed ? fvi_nomem(w->l.ctx) : FV_OK;
+}
+
+/* Makes place `place` of the batch; *id: the sample that came there; *bad: it cannot be read, which is noted, and it is not tried twice.
+ * A stand-in is augmented with the numbers of the one that it stands in for, so that no picture comes twice as the same. */
+static fv_status try_sample(fvi_loader *l, worker *w, const fv_draw *draw, fvi_batch *b, int64_t place, int64_t *id, bool *bad)
+{
+    const fv_source *s = l->o.source;
+    for (;;) {
+        bool fresh;
+        *id = w->l.loader ? fvi_loader_stand_in(l, draw->epoch, draw->sample) : draw->sample;
+        if ((*bad = known_bad(l, *id))) return FV_OK;
+        fvi_loading_at(&w->l, b, place, *id);
+        const fv_status status = l->o.collate(l->o.user, &w->l, draw);
+        if (status == FV_OK) return FV_OK;
+        int64_t culprit = w->l.reading;                  /* perhaps another one that it was to be mixed with */
+        char name[256];
+        fvi_source_name(s, culprit, name, sizeof name);
+        if (!strstr(fv_error_message(w->l.ctx), name)) fvi_error_prefix(w->l.ctx, "%s: ", name);
+        if (!l->is_bad || !fvi_is_bad_sample(status)) return status;
+        if (culprit != *id && known_bad(l, culprit)) culprit = *id;
+        FVI_TRY(w->l.ctx, note_bad(l, w, culprit, &fresh));
+    }
 }
 
 static fv_status fill(fvi_loader *l, worker *w, fvi_batch *b)
 {
     const fv_source *s = l->o.source;
+    const int64_t n = b->b.n;
     int64_t kept = 0, forgiven = 0;
-    b->dropped = 0;
-    for (int64_t i = 0; i < b->n; i++) {
-        int64_t id = b->ids[i], tries = 0;
-        fv_status status = fill_sample(l, w, id, b, kept);
-        for (; l->o.skip_bad && is_bad(status) && tries < s->count; tries++) {
-            note_bad(l, w, id);
-            if (!l->o.shuffle) break;
-            id = (id + 1) % s->count;
-            status = fill_sample(l, w, id, b, kept);
-        }
-        if (status == FV_OK) {
-            kept++;
-            forgiven += w->space.warnings > 0;
-        } else if (l->o.skip_bad && is_bad(status) && !l->o.shuffle) {
-            b->dropped++;
-        } else if (l->o.skip_bad && is_bad(status)) {
-            return fvi_fail(w->ctx, FV_ERROR_FORMAT, "none of the %lld pictures can be read", (long long)s->count);
-        } else {
-            if (is_bad(status) && s->encoded)
-                return fvi_fail(w->ctx, status == FV_ERROR_UNSUPPORTED ? FV_ERROR_FORMAT : status, "%s; data.on_bad_file=skip goes on without such pictures",
-                                fv_error_message(w->ctx));
-            return status;
-        }
+    b->b.dropped = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const fv_draw draw = {l->o.random, l->o.seed, l->o.random ? b->b.epoch : 0, b->ids[i]};      /* evaluation is the same each time */
+        int64_t id;
+        bool bad;
+        const fv_status status = try_sample(l, w, &draw, b, kept, &id, &bad);
+        if (fvi_is_bad_sample(status) && !l->o.skip_bad && s->files)
+            return fvi_fail(w->l.ctx, FV_ERROR_FORMAT, "%s; data.on_bad_file=skip goes on without such pictures", fv_error_message(w->l.ctx));
+        if (status != FV_OK) return status;
+        if (bad && l->o.shuffle) return fvi_fail(w->l.ctx, FV_ERROR_FORMAT, "none of the %lld pictures can be read", (long long)s->count);
+        b->b.dropped += bad;
+        if (bad) continue;
+        b->ids[kept++] = id;
+        forgiven += w->l.forgiven > 0;
     }
-    b->n = kept;
+    b->b.n = kept;
+    for (int i = 0; i < b->b.n_fields; i++)
+        if (!b->counts[i]) b->tensors[i].dims[0] = kept;
     if (forgiven) {
         pthread_mutex_lock(&l->lock);
         l->forgiven += forgiven;
@@ -244,8 +232,8 @@ static void *work(void *user)
         take(l, &s->batch);
         pthread_mutex_unlock(&l->lock);
         fv_status status = fill(l, w, &s->batch);
-        char *message = status == FV_OK ? NULL : fvi_strdup(fv_error_message(w->ctx));
-        fvi_error_clear(w->ctx);
+        char *message = status == FV_OK ? NULL : fvi_strdup(fv_error_message(w->l.ctx));
+        fvi_error_clear(w->l.ctx);
         pthread_mutex_lock(&l->lock);
         s->status = status;
         s->message = message;
@@ -259,7 +247,7 @@ static void *work(void *user)
 static fv_status check_options(fv_context *ctx, const fvi_loader_options *o)
 {
     if (!o->source || o->source->count < 1) return fvi_fail(ctx, FV_ERROR_FORMAT, "the data set holds no sample");
-    if (o->batch_size < 1 || o->augment.size < 1) return fvi_fail(ctx, FV_ERROR_INVALID, "batch size and image size must be positive");
+    if (o->batch_size < 1 || !o->collate) return fvi_fail(ctx, FV_ERROR_INVALID, "a loader wants a positive batch size and a collate function");
     int64_t per_epoch = fvi_loader_batches(o);
     if (o->epoch < 0 || o->index < 0 || o->index >= per_epoch)
         return fvi_fail(ctx, FV_ERROR_INVALID, "batch %lld of %lld in epoch %lld", (long long)o->index, (long long)per_epoch, (long long)o->epoch);
@@ -273,15 +261,68 @@ static fv_status start_workers(fvi_loader *l)
     for (int i = 0; i < l->o.workers; i++) {
         worker *w = &l->workers[i];
         w->loader = l;
-        if (!(w->ctx = fv_context_create())) return fvi_nomem(l->ctx);
+        w->l.o = &l->o;
+        w->l.loader = l;
+        w->l.cache = l->cache;
+        if (!(w->l.ctx = fv_context_create())) return fvi_nomem(l->ctx);
         int error = pthread_create(&w->thread, NULL, work, w);
         if (error) {
-            fv_context_destroy(w->ctx);
+            fv_context_destroy(w->l.ctx);
             return fvi_fail(l->ctx, FV_ERROR_NOMEM, "cannot start a loader thread: %s; set data.workers=0", strerror(error));
         }
         l->n_started++;
     }
     return FV_OK;
+}
+
+/* Names each bad sample once. What workers noted becomes the consumer's: their list may move at any time. */
+static void show_bad(fvi_loader *l)
+{
+    int first = l->bad.count;
+    pthread_mutex_lock(&l->lock);
+    for (int i = 0; i < l->fresh.count; i++)
+        if (!FVI_PUSH(&l->bad, l->fresh.items[i])) fvi_free(l->fresh.items[i].reason);
+    l->fresh.count = 0;
+    pthread_mutex_unlock(&l->lock);
+    for (; first < l->bad.count; first++) fvi_log(l->ctx, FV_LOG_WARN, "skipped %s (%d so far)", l->bad.items[first].reason, first + 1);
+}
+
+/* What each class has: samples, and one that can be read. */
+typedef struct class_of_samples { int64_t samples; bool readable; } class_of_samples;
+
+/* Nothing is learned of a class of which nothing can be read, and that is better known now than after an epoch: looks for one picture of each
+ * that can. */
+static fv_status find_readable(fvi_loader *l)
+{
+    const fv_source *s = l->o.source;
+    class_of_samples *classes = fvi_calloc((size_t)s->classes + 1, sizeof *classes);
+    fv_status status = classes ? FV_OK : fvi_nomem(l->ctx);
+    l->in_line.l.loader = NULL;          /* each as it is, nothing instead of it */
+    for (int64_t i = 0; i < s->count && status == FV_OK; i++) {
+        int64_t label = s->label(s, i);
+        bool bad = false;
+        if (label < 0 || label >= s->classes) continue;                      /* found, and said, when it is read */
+        class_of_samples *c = &classes[label];
+        c->samples++;
+        if (c->readable) continue;
+        int64_t id;
+        const fv_draw draw = {false, l->o.seed, 0, i};
+        status = try_sample(l, &l->in_line, &draw, &l->slots[0].batch, 0, &id, &bad);
+        c->readable = !bad;
+    }
+    l->in_line.l.loader = l;
+    show_bad(l);
+    if (status != FV_OK) status = fvi_fail(l->ctx, status, "%s", fv_error_message(l->in_line.l.ctx));
+    for (int64_t k = 0, at = 0; k < s->classes && status == FV_OK; k++) {
+        if (!classes[k].samples || classes[k].readable) continue;
+        char name[256] = "";
+        while (s->label(s, l->bad.items[at].id) != k) at++;
+        fvi_show_name(s->class_names ? s->class_names[k] : "", name, sizeof name);
+        status = fvi_fail(l->ctx, FV_ERROR_FORMAT, "class \"%s\": none of its %lld pictures can be read, as %s; mend them, or take the class out", name,
+                          (long long)classes[k].samples, l->bad.items[at].reason);
+    }
+    fvi_free(classes);
+    return status;
 }
 
 fv_status fvi_loader_create(fv_context *ctx, const fvi_loader_options *o, fvi_loader **out)
@@ -299,18 +340,26 @@ fv_status fvi_loader_create(fv_context *ctx, const fvi_loader_options *o, fvi_lo
     l->index = o->index;
     l->order_epoch = -1;
     l->in_line.loader = l;
+    l->in_line.l.o = &l->o;
+    l->in_line.l.loader = l;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->filled, NULL);
     pthread_cond_init(&l->freed, NULL);
     l->order = fvi_calloc((size_t)o->source->count, sizeof *l->order);
     l->slots = fvi_calloc((size_t)l->n_slots, sizeof *l->slots);
-    l->in_line.ctx = fv_context_create();
-    if (!l->order || !l->slots || !l->in_line.ctx) {
+    l->in_line.l.ctx = fv_context_create();
+    if (!l->order || !l->slots || !l->in_line.l.ctx) {
         status = fvi_nomem(ctx);
         goto done;
     }
     for (int i = 0; i < l->n_slots; i++) FVI_TRY_DONE(ctx, status, batch_alloc(ctx, o, &l->slots[i].batch));
+    if (o->skip_bad && !(l->is_bad = fvi_calloc((size_t)o->source->count / 8 + 1, 1))) {
+        status = fvi_nomem(ctx);
+        goto done;
+    }
+    if (o->skip_bad && o->shuffle && o->source->label) FVI_TRY_DONE(ctx, status, find_readable(l));
     if (o->cache_bytes) FVI_TRY_DONE(ctx, status, fvi_cache_create(ctx, o->source->count, o->cache_bytes, &l->cache));
+    l->in_line.l.cache = l->cache;
     if (o->workers > 0) FVI_TRY_DONE(ctx, status, start_workers(l));
     *out = l;
     l = NULL;
@@ -334,15 +383,15 @@ void fvi_loader_destroy(fvi_loader *l)
     pthread_mutex_unlock(&l->lock);
     for (int i = 0; i < l->n_started; i++) {
         pthread_join(l->workers[i].thread, NULL);
-        fv_context_destroy(l->workers[i].ctx);
-        fvi_workspace_free(&l->workers[i].space);
+        fv_context_destroy(l->workers[i].l.ctx);
+        fvi_loading_free(&l->workers[i].l);
     }
     for (int i = 0; l->slots && i < l->n_slots; i++) {
         fvi_batch_free(&l->slots[i].batch);
         fvi_free(l->slots[i].message);
     }
-    fv_context_destroy(l->in_line.ctx);
-    fvi_workspace_free(&l->in_line.space);
+    fv_context_destroy(l->in_line.l.ctx);
+    fvi_loading_free(&l->in_line.l);
     fvi_cache_destroy(l->cache);
     free_bad(&l->fresh);
     free_bad(&l->bad);
@@ -372,18 +421,6 @@ static slot *await(fvi_loader *l)
     return s;
 }
 
-/* Names each bad sample once. What workers noted becomes the consumer's: their list may move at any time. */
-static void show_bad(fvi_loader *l)
-{
-    int first = l->bad.count;
-    pthread_mutex_lock(&l->lock);
-    for (int i = 0; i < l->fresh.count; i++)
-        if (!FVI_PUSH(&l->bad, l->fresh.items[i])) fvi_free(l->fresh.items[i].reason);
-    l->fresh.count = 0;
-    pthread_mutex_unlock(&l->lock);
-    for (; first < l->bad.count; first++) fvi_log(l->ctx, FV_LOG_WARN, "skipped %s (%d so far)", l->bad.items[first].reason, first + 1);
-}
-
 int64_t fvi_loader_bad(const fvi_loader *l, const fvi_bad_sample **out)
 {
     *out = l->bad.items;
@@ -395,7 +432,7 @@ int64_t fvi_loader_forgiven(const fvi_loader *l)
     return l->forgiven;
 }
 
-fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out)
+fv_status fvi_loader_next(fvi_loader *l, const fv_batch **out)
 {
     double begin = fvi_seconds();
     slot *s = l->slots;
@@ -407,8 +444,8 @@ fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out)
     } else {
         take(l, &s->batch);
         s->status = fill(l, &l->in_line, &s->batch);
-        if (s->status != FV_OK) s->message = fvi_strdup(fv_error_message(l->in_line.ctx));
-        fvi_error_clear(l->in_line.ctx);
+        if (s->status != FV_OK) s->message = fvi_strdup(fv_error_message(l->in_line.l.ctx));
+        fvi_error_clear(l->in_line.l.ctx);
     }
     l->waited += fvi_seconds() - begin;
     show_bad(l);
@@ -418,14 +455,14 @@ fv_status fvi_loader_next(fvi_loader *l, const fvi_batch **out)
         s->message = NULL;
         return status;
     }
-    *out = &s->batch;
+    *out = &s->batch.b;
     return FV_OK;
 }
 
 fv_status fvi_loader_again(fvi_loader *l, int64_t epoch, int64_t index, fvi_batch *out)
 {
     fv_status status = FV_OK;
-    worker w = {.loader = l, .ctx = l->ctx};
+    worker w = {.loader = l, .l = {.ctx = l->ctx, .o = &l->o, .loader = l, .cache = l->cache}};
     memset(out, 0, sizeof *out);
     int64_t *order = fvi_calloc((size_t)l->o.source->count, sizeof *order);
     if (!order) return fvi_nomem(l->ctx);
@@ -435,7 +472,7 @@ fv_status fvi_loader_again(fvi_loader *l, int64_t epoch, int64_t index, fvi_batc
     FVI_TRY_DONE(l->ctx, status, fill(l, &w, out));
 done:
     if (status != FV_OK) fvi_batch_free(out);
-    fvi_workspace_free(&w.space);
+    fvi_loading_free(&w.l);
     fvi_free(order);
     return status;
 }

@@ -71,8 +71,10 @@ static void mnist_destroy(fv_source *s)
     fvi_free(m);
 }
 
-static fv_status mnist_get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status mnist_get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     const mnist *m = s->user;
     if (index < 0 || index >= s->count) return fvi_fail(ctx, FV_ERROR_INVALID, "sample %lld of %lld", (long long)index, (long long)s->count);
     size_t n = (size_t)(m->idx[0].dims[1] * m->idx[0].dims[2]);

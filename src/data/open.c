@@ -3,32 +3,27 @@
  * cannot be learned from. */
 #include "data/open.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "data/sets.h"
 
 #include <dirent.h>
+#include <stdio.h>
 
 /* ---- what is there ------------------------------------------------------------------------------------------------------ */
 
-static bool has(const char *root, const char *below)
+bool fvi_has_below(const char *root, const char *below)
 {
     char path[FVI_PATH_ROOM];
     return fvi_path_in(path, root, below) && fvi_file_exists(path);
 }
 
-static bool has_any(const char *root, const char *const *names)
-{
-    for (int i = 0; names[i]; i++)
-        if (has(root, names[i])) return true;
-    return false;
-}
-
-/* Is there an entry that fits the pattern (NULL: a folder that is not hidden)? */
-static bool has_entry(const char *root, const char *pattern)
+bool fvi_has_entry(const char *root, const char *pattern)
 {
     bool found = false;
     DIR *dir = opendir(root);
     if (!dir) return false;
     for (struct dirent *e; !found && (e = readdir(dir));) {
-        if (e->d_name[0] == '.') continue;
+        if (fvi_is_system_name(e->d_name)) continue;
         if (pattern) {
             found = fvi_glob(pattern, e->d_name);
             continue;
@@ -40,72 +35,77 @@ static bool has_entry(const char *root, const char *pattern)
     return found;
 }
 
-static bool has_batches(const char *root)
+const fvi_data_format *fvi_data_detect(const char *root, const char *const sets[FV_SPLITS])
 {
-    char below[FVI_PATH_ROOM];
-    return has_entry(root, "data_batch_*.bin") || has(root, "test_batch.bin") ||
-           (fvi_path_in(below, root, "cifar-10-batches-bin") && has_entry(below, "data_batch_*.bin"));
+    const fvi_data_format *found = NULL, *f;
+    for (int i = 0; i < FV_SPLITS; i++)
+        if (sets[i] && fvi_is_list(sets[i]) && fvi_is_dir(root)) return fvi_data_format_find("csv");
+    for (int i = 0; (f = fvi_data_format_at(i)); i++)
+        if ((!found || f->rank < found->rank) && f->detect(root)) found = f;
+    return found;
 }
 
-const char *fvi_data_detect(const char *root)
+/* What would be known, in the order of the formats' ranks. */
+static char *known_formats(bool names)
 {
-    static const char *const coarse_and_fine[] = {"train.bin", "cifar-100-binary/train.bin", NULL};
-    static const char *const digits[] = {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz",
-                                         "raw/train-images-idx3-ubyte", "raw/train-images-idx3-ubyte.gz", "MNIST/raw/train-images-idx3-ubyte",
-                                         "MNIST/raw/train-images-idx3-ubyte.gz", NULL};
-    static const char *const lists[] = {"train.csv", NULL};
-    if (!fvi_is_dir(root)) return fvi_file_exists(root) ? "csv" : NULL;
-    if (has_batches(root)) return "cifar10";
-    if (has_any(root, coarse_and_fine)) return "cifar100";
-    if (has_any(root, digits)) return "mnist";
-    if (has_any(root, lists)) return "csv";
-    return has_entry(root, NULL) ? "folder" : NULL;
+    fvi_text t = {0};
+    const fvi_data_format *f, *next;
+    for (int last = -1;; last = next->rank) {
+        next = NULL;
+        for (int i = 0; (f = fvi_data_format_at(i)); i++)
+            if (f->rank > last && (!next || f->rank < next->rank)) next = f;
+        if (!next) break;
+        fvi_text_add(&t, "%s%s%s", t.length ? ", " : "", names ? "" : "no ", names ? next->name : next->there);
+    }
+    return fvi_text_take(&t);
 }
 
-static fv_status find_format(fv_context *ctx, const fv_data_options *o, const char **format)
+static fv_status find_format(fv_context *ctx, const fv_data_options *o, const fvi_data_format **format)
 {
-    static const char *const known[] = {"folder", "csv", "cifar10", "cifar100", "mnist", NULL};
+    const bool automatic = !o->format || !strcmp(o->format, "auto");
     char shown[1024];
     fvi_show_name(o->root, shown, sizeof shown);
     if (!fvi_file_exists(o->root)) return fvi_fail(ctx, FV_ERROR_IO, "data.root: %s does not exist; give data=DIR, a folder of pictures or of a known data set", shown);
-    if (!o->format || !strcmp(o->format, "auto")) {
-        if ((*format = fvi_data_detect(o->root))) return FV_OK;
-        return fvi_fail(ctx, FV_ERROR_IO, "%s: no data that fovea knows: no class folders with pictures, no train.csv, no data_batch_*.bin (CIFAR-10), no train.bin "
-                        "(CIFAR-100), no train-images-idx3-ubyte (MNIST)", shown);
-    }
-    for (int i = 0; known[i]; i++)
-        if (!strcmp(o->format, known[i])) {
-            *format = known[i];
-            return FV_OK;
-        }
-    return fvi_fail(ctx, FV_ERROR_CONFIG, "data.format: \"%s\" is none of folder, csv, cifar10, cifar100, mnist", o->format);
+    if ((*format = automatic ? fvi_data_detect(o->root, o->sets) : fvi_data_format_find(o->format))) return FV_OK;
+    char *known = known_formats(!automatic);
+    fv_status status;
+    if (!known) status = fvi_nomem(ctx);
+    else if (automatic) status = fvi_fail(ctx, FV_ERROR_IO, "%s: no data that fovea knows: %s", shown, known);
+    else status = fvi_fail(ctx, FV_ERROR_CONFIG, "data.format: \"%s\" is none of %s", o->format, known);
+    fvi_free(known);
+    return status;
+}
+
+/* Where the data say themselves what is in which set, folds and a test set cannot be made of them. */
+static fv_status check_free(fv_context *ctx, const fv_data_options *o, const char *who, const char *remedy, bool val, bool test)
+{
+    const bool folds = o->folds > 1 && val;
+    if (o->whole || (!folds && !(o->test > 0 && test))) return FV_OK;
+    const char *key = folds ? "data.split.folds" : "data.split.test";
+    return fvi_fail(ctx, FV_ERROR_CONFIG, "%s cannot be obeyed, since %s decides what %s; leave it away, or %s", key, who, folds ? "validates" : "is held out", remedy);
 }
 
 /* ---- lists -------------------------------------------------------------------------------------------------------------- */
 
-/* The sub-folder of a set: as given, else by its usual names; "" in `out`: there is none. */
-static void find_set(const fv_data_options *o, int set, const char **out)
+static fv_status check_sets(fv_context *ctx, const fv_data_options *o, const char *const names[FV_SPLITS])
 {
-    static const char *const usual[FV_SPLITS][4] = {{"train", "training", NULL}, {"val", "valid", "validation", NULL}, {"test", "testing", NULL}};
-    *out = o->sets[set] ? o->sets[set] : "";
-    for (int i = 0; usual[set][i] && !**out; i++) {
-        char path[FVI_PATH_ROOM];
-        if (fvi_path_in(path, o->root, usual[set][i]) && fvi_is_dir(path) && has_entry(path, NULL)) *out = usual[set][i];
-    }
+    const bool val = names[FV_SPLIT_VAL], test = names[FV_SPLIT_TEST];
+    char who[600], shown[256], remedy[600];
+    fvi_show_name(val ? names[FV_SPLIT_VAL] : test ? names[FV_SPLIT_TEST] : "", shown, sizeof shown);
+    snprintf(who, sizeof who, "the set %s", shown);
+    snprintf(remedy, sizeof remedy, "put what is in %s into the training set", shown);
+    return check_free(ctx, o, who, remedy, val, val || test);
 }
 
-static fv_status list_folders(fv_context *ctx, const fv_data_options *o, fvi_list *l)
+fv_status fvi_list_class_folders(fv_context *ctx, const fv_data_options *o, fvi_list *l)
 {
     const char *below[FV_SPLITS];
-    for (int i = 0; i < FV_SPLITS; i++) find_set(o, i, &below[i]);
     if (!fvi_is_dir(o->root)) return fvi_fail(ctx, FV_ERROR_IO, "data.root: %s is not a folder; data.format=csv reads lists", o->root);
-    if (!*below[FV_SPLIT_TRAIN] && (o->sets[FV_SPLIT_VAL] || o->sets[FV_SPLIT_TEST]))
-        return fvi_fail(ctx, FV_ERROR_CONFIG, "data.val or data.test is given, but not data.train");
-    if (!*below[FV_SPLIT_TRAIN]) return fvi_list_folder(ctx, l, "", FVI_NO_SET);
-    bool val = *below[FV_SPLIT_VAL];
-    FVI_TRY(ctx, fvi_list_folder(ctx, l, below[FV_SPLIT_TRAIN], val ? FV_SPLIT_TRAIN : FVI_NO_SET));
-    for (int i = FV_SPLIT_VAL; i < FV_SPLITS; i++)
-        if (*below[i]) FVI_TRY(ctx, fvi_list_folder(ctx, l, below[i], i));
+    FVI_TRY(ctx, fvi_find_sets(ctx, o, l, false, below));
+    if (!below[FV_SPLIT_TRAIN] && !below[FV_SPLIT_VAL] && !below[FV_SPLIT_TEST]) return fvi_list_folder(ctx, l, "", FVI_NO_SET);
+    FVI_TRY(ctx, check_sets(ctx, o, below));
+    for (int i = 0; i < FV_SPLITS; i++)
+        if (below[i]) FVI_TRY(ctx, fvi_list_folder(ctx, l, below[i], i == FV_SPLIT_TRAIN && !below[FV_SPLIT_VAL] ? FVI_NO_SET : i));
     return FV_OK;
 }
 
@@ -120,56 +120,86 @@ static fv_status read_list(fv_context *ctx, fvi_list *l, const char *path, const
     return status;
 }
 
-static fv_status list_csv(fv_context *ctx, const fv_data_options *o, fvi_list *l)
+/* What the columns split and fold of lists decide. */
+static fv_status check_columns(fv_context *ctx, const fv_data_options *o, const fvi_list *l)
 {
-    static const char *const usual[FV_SPLITS] = {"train.csv", "val.csv", "test.csv"};
-    fvi_csv_rules rules = {.set = FVI_NO_SET, .outside = o->allow_outside};
-    if (!fvi_is_dir(o->root)) return read_list(ctx, l, o->root, &rules);
-    bool val = o->sets[FV_SPLIT_VAL] || has(o->root, usual[FV_SPLIT_VAL]);
+    int counts[FV_SPLITS] = {0}, undecided = 0;
+    for (int i = 0; i < l->count; i++) {
+        if (l->items[i].set == FVI_NO_SET) undecided++;
+        else counts[l->items[i].set]++;
+    }
+    const int train = counts[FV_SPLIT_TRAIN], val = counts[FV_SPLIT_VAL], sets = train + val + counts[FV_SPLIT_TEST];
+    FVI_TRY(ctx, check_free(ctx, o, l->by_folds ? "the list's column of folds" : "the list's column of sets",
+                            l->by_folds ? "give those rows that are held out the split test" : "take that column out", !l->by_folds && train + val, sets));
+    if (l->by_folds && (!train || !val))
+        return fvi_fail(ctx, FV_ERROR_CONFIG, "data.split.fold=%d: %s row of the list has that fold, so that nothing %s", o->fold, val ? "every" : "no",
+                        val ? "is left to train on" : "validates");
+    if (l->has_folds && o->folds < 2 && undecided && !o->whole)
+        fvi_log(ctx, FV_LOG_WARN, "the list's column of folds is not looked at; data.split.folds and data.split.fold validate by it");
+    return FV_OK;
+}
+
+/* Paths are those of one list with one root, wherever the lists of its sets lie. */
+static void tell_root(fv_context *ctx, const fv_data_options *o, const fvi_list *l, const char *const names[FV_SPLITS])
+{
+    char shown[256], root[512];
     for (int i = 0; i < FV_SPLITS; i++) {
-        const char *name = o->sets[i] ? o->sets[i] : usual[i];
-        if (!o->sets[i] && i != FV_SPLIT_TRAIN && !has(o->root, name)) continue;
-        char *path = fvi_path_join(o->root, name);
+        if (o->images || !names[i] || !strchr(names[i], '/')) continue;
+        fvi_show_name(names[i], shown, sizeof shown);
+        fvi_show_name(l->root, root, sizeof root);
+        fvi_log(ctx, FV_LOG_INFO, "the paths in %s count from %s, not from the list's own folder; data.images=DIR names another one", shown, root);
+        return;
+    }
+}
+
+fv_status fvi_list_lists(fv_context *ctx, const fv_data_options *o, fvi_list *l)
+{
+    fvi_csv_rules rules = {.set = FVI_NO_SET, .outside = o->allow_outside, .folds = o->whole ? 0 : o->folds, .fold = o->fold};
+    if (!fvi_is_dir(o->root)) {
+        FVI_TRY(ctx, read_list(ctx, l, o->root, &rules));
+        return check_columns(ctx, o, l);
+    }
+    const char *names[FV_SPLITS];
+    FVI_TRY(ctx, fvi_find_sets(ctx, o, l, true, names));
+    bool val = names[FV_SPLIT_VAL];
+    FVI_TRY(ctx, check_sets(ctx, o, names));
+    tell_root(ctx, o, l, names);
+    for (int i = 0; i < FV_SPLITS; i++) {
+        if (!names[i]) continue;
+        char *path = fvi_path_join(o->root, names[i]);
         if (!path) return fvi_nomem(ctx);
         rules.set = i == FV_SPLIT_TRAIN && !val ? FVI_NO_SET : i;
         fv_status status = read_list(ctx, l, path, &rules);
         fvi_free(path);
         FVI_TRY(ctx, status);
     }
-    return FV_OK;
+    return check_columns(ctx, o, l);
 }
 
-/* Where paths start: the folder, or that of the CSV, or data.images. */
-static fv_status set_root(fv_context *ctx, const fv_data_options *o, const char *format, fvi_list *l)
+/* The folder that all lies in; of a CSV its own. */
+static fv_status set_root(fv_context *ctx, fvi_list *l, char *folder)
 {
-    bool csv = !strcmp(format, "csv");
-    char *folder = csv && !fvi_is_dir(o->root) ? fvi_path_dir(o->root) : fvi_strdup(o->root);
-    char *images = folder && csv && o->images ? fvi_path_join(folder, o->images) : NULL;
-    if (folder && csv && o->images) {
-        fvi_free(folder);
-        folder = images;
-    }
     if (!folder) return fvi_nomem(ctx);
     size_t n = strlen(folder);
     while (n > 1 && folder[n - 1] == '/') folder[--n] = 0;
+    fvi_free(l->root);
     l->root = folder;
     return FV_OK;
 }
 
-fv_status fvi_data_list(fv_context *ctx, const fv_data_options *o, const char *format, fvi_list *l)
+fv_status fvi_data_list(fv_context *ctx, const fv_data_options *o, const fvi_data_format *format, fvi_list *l)
 {
-    bool csv = !strcmp(format, "csv");
-    FVI_TRY(ctx, set_root(ctx, o, format, l));
+    bool csv = !strcmp(format->name, "csv");
+    FVI_TRY(ctx, set_root(ctx, l, csv && !fvi_is_dir(o->root) ? fvi_path_dir(o->root) : fvi_strdup(o->root)));
     FVI_TRY(ctx, fvi_list_give_classes(ctx, l, o->classes, o->n_classes));
     if (o->split_file && fvi_file_exists(o->split_file)) {
         fvi_csv_rules rules = {.set = FVI_NO_SET, .outside = o->allow_outside, .split = true};
         FVI_TRY(ctx, read_list(ctx, l, o->split_file, &rules));
-    } else if (csv) {
-        FVI_TRY(ctx, list_csv(ctx, o, l));
     } else {
-        FVI_TRY(ctx, list_folders(ctx, o, l));
+        FVI_TRY(ctx, format->list(ctx, o, l));
     }
-    return fvi_list_sort_classes(ctx, l, csv);
+    if (csv && o->images) FVI_TRY(ctx, set_root(ctx, l, fvi_path_join(l->root, o->images)));     /* from here on, where paths start */
+    return fvi_list_sort_classes(ctx, l);
 }
 
 /* ---- checks ------------------------------------------------------------------------------------------------------------- */
@@ -182,7 +212,7 @@ static fv_status check_classes(fv_context *ctx, const fv_data_options *o, const 
         for (int i = 0; i < FV_SPLITS; i++) sums[i] += counts[c][i];
         fvi_show_name(l->classes[c], shown, sizeof shown);
         if (!counts[c][FV_SPLIT_TRAIN] && !o->allow_empty)
-            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: class \"%s\" has no picture to train on; remove its folder, or set data.allow_empty=true", l->root, shown);
+            return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: class \"%s\" has no picture to train on; move its folder out of the data, or set data.allow_empty=true", l->root, shown);
     }
     for (int c = 0; c < l->n_classes && sums[FV_SPLIT_VAL]; c++)
         if (!counts[c][FV_SPLIT_VAL] && unseen++ == 0) first = c;
@@ -264,14 +294,14 @@ done:
     return status;
 }
 
-static fv_status open_list(fv_context *ctx, const fv_data_options *o, fv_data *d)
+static fv_status open_list(fv_context *ctx, const fv_data_options *o, const fvi_data_format *format, fv_data *d)
 {
     if (o->folds < 0 || o->folds == 1 || (o->folds && (o->fold < 0 || o->fold >= o->folds)))
         return fvi_fail(ctx, FV_ERROR_CONFIG, "data.split: fold %d of %d folds; folds are 2 or more, and fold counts from 0", o->fold, o->folds);
     if (FVI_MAX(o->val, 0.0) + FVI_MAX(o->test, 0.0) >= 1)
         return fvi_fail(ctx, FV_ERROR_CONFIG, "data.split: val %g and test %g leave nothing to train on", o->val, o->test);
     d->listed = true;
-    FVI_TRY(ctx, fvi_data_list(ctx, o, d->format, &d->list));
+    FVI_TRY(ctx, fvi_data_list(ctx, o, format, &d->list));
     if (d->list.count) FVI_TRY(ctx, split_list(ctx, o, d));
     FVI_TRY(ctx, check_list(ctx, o, &d->list));
     bool whole = true;
@@ -281,24 +311,37 @@ static fv_status open_list(fv_context *ctx, const fv_data_options *o, fv_data *d
     return FV_OK;
 }
 
-static fv_status open_records(fv_context *ctx, const fv_data_options *o, bool train, const char *format, fv_source **out)
+/* Records have numbers, and what these mean is fixed: classes that are given must be those. */
+static fv_status check_record_classes(fv_context *ctx, const fv_data_options *o, const char *format, const fv_source *s)
 {
-    if (!strcmp(format, "cifar10")) return fv_source_cifar10(ctx, o->root, train, out);
-    if (!strcmp(format, "cifar100")) return fv_source_cifar100(ctx, o->root, train, o->coarse, out);
-    return fv_source_mnist(ctx, o->root, train, out);
+    char shown[256] = "", own[256];
+    if (!o->n_classes || !s) return FV_OK;
+    for (int64_t i = 0; i < FVI_MAX(o->n_classes, s->classes); i++) {
+        snprintf(own, sizeof own, "%lld", (long long)i);
+        const char *name = i >= s->classes ? NULL : s->class_names ? s->class_names[i] : own;
+        const char *given = i < o->n_classes ? o->classes[i] : NULL;
+        if (name && given && !strcmp(name, given)) continue;
+        fvi_show_name(given ? given : "none", shown, sizeof shown);
+        return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: class %lld of %s is %s, where the given classes have %s", o->root, (long long)i, format, name ? name : "none", shown);
+    }
+    return FV_OK;
 }
 
 static fv_status open_data(fv_context *ctx, const fv_data_options *o, fv_data *d)
 {
-    FVI_TRY(ctx, find_format(ctx, o, &d->format));
-    if (!strcmp(d->format, "folder") || !strcmp(d->format, "csv")) return open_list(ctx, o, d);
+    const fvi_data_format *format;
+    FVI_TRY(ctx, find_format(ctx, o, &format));
+    d->format = format->name;
+    if (format->list) return open_list(ctx, o, format, d);
+    FVI_TRY(ctx, check_free(ctx, o, "the data's own test set", "make class folders of the pictures", true, true));
     const unsigned held_out = 1u << FV_SPLIT_VAL | 1u << FV_SPLIT_TEST;
-    if (!(o->leave_out & 1u << FV_SPLIT_TRAIN)) FVI_TRY(ctx, open_records(ctx, o, true, d->format, &d->sets[FV_SPLIT_TRAIN]));
+    if (!(o->leave_out & 1u << FV_SPLIT_TRAIN)) FVI_TRY(ctx, format->open(ctx, o, FV_SPLIT_TRAIN, &d->sets[FV_SPLIT_TRAIN]));
+    FVI_TRY(ctx, check_record_classes(ctx, o, d->format, d->sets[FV_SPLIT_TRAIN]));
     if ((o->leave_out & held_out) == held_out) return FV_OK;
-    FVI_TRY(ctx, open_records(ctx, o, false, d->format, &d->sets[FV_SPLIT_VAL]));
+    FVI_TRY(ctx, format->open(ctx, o, FV_SPLIT_VAL, &d->sets[FV_SPLIT_VAL]));
     d->sets[FV_SPLIT_TEST] = d->sets[FV_SPLIT_VAL];
     d->shared_test = true;
-    return FV_OK;
+    return check_record_classes(ctx, o, d->format, d->sets[FV_SPLIT_VAL]);
 }
 
 fv_status fv_data_open(fv_context *ctx, const fv_data_options *o, fv_data **out)

@@ -3,6 +3,7 @@
 #ifndef FVI_OPEN_H
 #define FVI_OPEN_H
 
+#include "data/formats.h"
 #include "data/list.h"
 
 struct fv_data {
@@ -14,9 +15,15 @@ struct fv_data {
     int64_t doubles_across;              /* identical files in train and another set */
 };
 
-/* Constant name of the format of what is at `root`; NULL: none that is known. */
-const char *fvi_data_detect(const char *root);
+/* The format of what is at `root`, with the sets that are given, NULL where none is; NULL: none that is known. */
+const fvi_data_format *fvi_data_detect(const char *root, const char *const sets[FV_SPLITS]);
+/* Is there such a file, or an entry that fits the pattern (NULL: a folder of the user's)? */
+bool fvi_has_below(const char *root, const char *below);
+bool fvi_has_entry(const char *root, const char *pattern);
+/* Lists of the formats folder and csv. */
+FV_CHECKED fv_status fvi_list_class_folders(fv_context *ctx, const fv_data_options *o, fvi_list *l);
+FV_CHECKED fv_status fvi_list_lists(fv_context *ctx, const fv_data_options *o, fvi_list *l);
 /* Everything as a list, before it is split. */
-FV_CHECKED fv_status fvi_data_list(fv_context *ctx, const fv_data_options *o, const char *format, fvi_list *out);
+FV_CHECKED fv_status fvi_data_list(fv_context *ctx, const fv_data_options *o, const fvi_data_format *format, fvi_list *out);
 
 #endif

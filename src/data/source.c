@@ -13,16 +13,23 @@
 
 fv_status fv_image_resize(fv_context *ctx, fv_image *image, int height, int width)
 {
+    return fv_image_create(ctx, image, 3, height, width);
+}
+
+fv_status fv_image_create(fv_context *ctx, fv_image *image, int channels, int height, int width)
+{
+    if (channels < 1 || channels > FV_CHANNELS_MAX) return fvi_fail(ctx, FV_ERROR_INVALID, "a picture of %d channels; 1 to %d", channels, FV_CHANNELS_MAX);
     if (height < 1 || width < 1 || height > FVI_MAX_SIDE || width > FVI_MAX_SIDE || (int64_t)height * width > FVI_MAX_PIXELS)
         return fvi_fail(ctx, FV_ERROR_FORMAT, "picture of %d x %d pixels is outside the limits (%d a side, %d in all)", width, height,
                         FVI_MAX_SIDE, FVI_MAX_PIXELS);
-    size_t bytes = 3 * (size_t)height * (size_t)width;
+    size_t bytes = (size_t)channels * (size_t)height * (size_t)width;
     if (bytes > image->capacity) {
         uint8_t *pixels = fvi_realloc(image->pixels, bytes);
         if (!pixels) return fvi_nomem(ctx);
         image->pixels = pixels;
         image->capacity = bytes;
     }
+    image->channels = channels;
     image->height = height;
     image->width = width;
     return FV_OK;
@@ -65,44 +72,75 @@ fv_status fv_image_decode(fv_context *ctx, const char *name, const void *data, s
     return status;
 }
 
-fv_status fvi_read_bytes(fv_context *ctx, const char *path, fv_bytes *out)
+bool fvi_is_bad_sample(fv_status status)
+{
+    return status == FV_ERROR_FORMAT || status == FV_ERROR_UNSUPPORTED;
+}
+
+/* What errno says about a file that cannot be opened or read: is it the file, or is it the system? */
+static fv_status cannot_read(fv_context *ctx, const char *path, int error)
+{
+    static const int of_the_file[] = {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG, EISDIR, ENXIO, ENODEV, EINVAL, EILSEQ, EOVERFLOW, EFBIG};
+    char shown[1024];
+    fv_status status = error == ENOMEM ? FV_ERROR_NOMEM : FV_ERROR_IO;
+    for (int i = 0; i < FVI_COUNT(of_the_file); i++)
+        if (error == of_the_file[i]) status = FV_ERROR_FORMAT;
+    fvi_show_name(path, shown, sizeof shown);
+    return fvi_fail(ctx, status, "%s: %s%s", shown, strerror(error),
+                    error == EMFILE || error == ENFILE ? "; let the program have more of them (ulimit -n), or lower data.workers" : "");
+}
+
+/* Up to `room` bytes from where the file stands; fewer when it ends. */
+static fv_status read_some(fv_context *ctx, int fd, const char *path, uint8_t *out, size_t room, size_t *n)
+{
+    for (*n = 0; *n < room;) {
+        ssize_t got = read(fd, out + *n, room - *n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return cannot_read(ctx, path, errno);
+        if (got == 0) break;
+        *n += (size_t)got;
+    }
+    return FV_OK;
+}
+
+/* Opens a file of at most FILE_LIMIT bytes; the caller closes *fd. */
+static fv_status open_file(fv_context *ctx, const char *path, int *fd, size_t *bytes)
 {
     struct stat st;
     char shown[1024];
-    size_t used = 0;
-    fv_status status = FV_OK;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) return cannot_read(ctx, path, errno);
+    const int error = fstat(*fd, &st) == 0 ? 0 : errno;
+    if (!error && S_ISREG(st.st_mode) && st.st_size <= FILE_LIMIT) {
+        *bytes = (size_t)st.st_size;
+        return FV_OK;
+    }
+    close(*fd);
+    if (error) return cannot_read(ctx, path, error);
     fvi_show_name(path, shown, sizeof shown);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return fvi_fail(ctx, FV_ERROR_IO, "%s: %s", shown, strerror(errno));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT) {
-        bool large = S_ISREG(st.st_mode) && st.st_size > FILE_LIMIT;
-        status = fvi_fail(ctx, FV_ERROR_FORMAT, large ? "%s: larger than the limit of 1 GiB" : "%s: not a file", shown);
-        goto done;
-    }
-    FVI_TRY_DONE(ctx, status, fv_bytes_resize(ctx, out, (size_t)st.st_size));
-    while (used < out->size) {
-        ssize_t n = read(fd, out->data + used, out->size - used);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = fvi_fail(ctx, FV_ERROR_IO, "%s: %s", shown, strerror(errno));
-            goto done;
-        }
-        if (n == 0) break;                               /* it became shorter meanwhile */
-        used += (size_t)n;
-    }
-    out->size = used;
-done:
+    return fvi_fail(ctx, FV_ERROR_FORMAT, S_ISREG(st.st_mode) ? "%s: larger than the limit of 1 GiB" : "%s: not a file", shown);
+}
+
+fv_status fvi_read_bytes(fv_context *ctx, const char *path, fv_bytes *out)
+{
+    int fd;
+    size_t bytes;
+    FVI_TRY(ctx, open_file(ctx, path, &fd, &bytes));
+    fv_status status = fv_bytes_resize(ctx, out, bytes);
+    if (status == FV_OK) status = read_some(ctx, fd, path, out->data, bytes, &out->size);      /* less where it became shorter meanwhile */
     close(fd);
     return status;
 }
 
-int64_t fvi_read_head(const char *path, void *out, size_t room)
+fv_status fvi_read_head(fv_context *ctx, const char *path, void *out, size_t room, size_t *n)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return -1;
-    ssize_t n = read(fd, out, room);
+    int fd;
+    size_t bytes;
+    *n = 0;
+    FVI_TRY(ctx, open_file(ctx, path, &fd, &bytes));
+    fv_status status = read_some(ctx, fd, path, out, room, n);
     close(fd);
-    return (int64_t)n;
+    return status;
 }
 
 bool fvi_path_in(char out[FVI_PATH_ROOM], const char *a, const char *b)

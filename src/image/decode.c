@@ -35,6 +35,23 @@ static bool begins(const uint8_t *data, size_t bytes, const char *magic, size_t 
     return bytes >= n && !memcmp(data, magic, n);
 }
 
+/* The brands at the head of a HEIF file; one that says nothing of the coding (mif1) is nearly always HEVC. */
+static fvi_image_format of_brands(const uint8_t *data, size_t bytes)
+{
+    static const struct { const char *brand; fvi_image_format format; } brands[] = {
+        {"avif", FVI_IMAGE_AVIF}, {"avis", FVI_IMAGE_AVIF}, {"heic", FVI_IMAGE_HEIC}, {"heix", FVI_IMAGE_HEIC}, {"heim", FVI_IMAGE_HEIC},
+        {"heis", FVI_IMAGE_HEIC}, {"hevc", FVI_IMAGE_HEIC}, {"hevx", FVI_IMAGE_HEIC}};
+    fvi_image_format found = FVI_IMAGE_UNKNOWN;
+    if (bytes < 12 || memcmp(data + 4, "ftyp", 4)) return found;
+    const size_t end = FVI_MIN(bytes, (size_t)fvi_be32(data));
+    for (size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) {          /* after the first a version */
+        for (int i = 0; i < FVI_COUNT(brands); i++)
+            if (!memcmp(data + at, brands[i].brand, 4)) return brands[i].format;
+        if (!memcmp(data + at, "mif1", 4) || !memcmp(data + at, "msf1", 4)) found = FVI_IMAGE_HEIC;
+    }
+    return found;
+}
+
 fvi_image_format fvi_image_sniff(const uint8_t *data, size_t bytes)
 {
     if (begins(data, bytes, "\xFF\xD8\xFF", 3)) return FVI_IMAGE_JPEG;
@@ -43,13 +60,13 @@ fvi_image_format fvi_image_sniff(const uint8_t *data, size_t bytes)
     if (begins(data, bytes, "GIF87a", 6) || begins(data, bytes, "GIF89a", 6)) return FVI_IMAGE_GIF;
     if (begins(data, bytes, "BM", 2)) return FVI_IMAGE_BMP;
     if (bytes >= 3 && data[0] == 'P' && (data[1] == '5' || data[1] == '6') && (data[2] <= ' ' || data[2] == '#')) return FVI_IMAGE_PNM;
-    return FVI_IMAGE_UNKNOWN;
+    return of_brands(data, bytes);
 }
 
 static const struct { const char *name; fvi_codec_fn *read; } formats[FVI_IMAGE_FORMATS] = {
     [FVI_IMAGE_UNKNOWN] = {"unknown", NULL},     [FVI_IMAGE_JPEG] = {"JPEG", fvi_jpeg_read}, [FVI_IMAGE_PNG] = {"PNG", fvi_png_read},
     [FVI_IMAGE_WEBP] = {"WebP", fvi_webp_read},  [FVI_IMAGE_GIF] = {"GIF", fvi_gif_read},    [FVI_IMAGE_BMP] = {"BMP", fvi_bmp_read},
-    [FVI_IMAGE_PNM] = {"PNM", fvi_pnm_read},
+    [FVI_IMAGE_PNM] = {"PNM", fvi_pnm_read},    [FVI_IMAGE_HEIC] = {"HEIC", fvi_heif_read}, [FVI_IMAGE_AVIF] = {"AVIF", fvi_heif_read},
 };
 
 const char *fvi_image_format_name(fvi_image_format f)
@@ -61,15 +78,14 @@ const char *fvi_image_format_name(fvi_image_format f)
 static fv_status refuse(const fvi_encoded *e)
 {
     static const struct { const char *magic, *what; size_t at, n; } known[] = {
-        {"ftypavi", "an AVIF picture", 4, 7}, {"ftyphei", "a HEIC picture", 4, 7}, {"ftypmif1", "a HEIF picture", 4, 8},
-        {"II*\0", "a TIFF picture", 0, 4},    {"MM\0*", "a TIFF picture", 0, 4},   {"\0\0\0\x0CjP  ", "a JPEG 2000 picture", 0, 8},
+        {"II*\0", "a TIFF picture", 0, 4}, {"MM\0*", "a TIFF picture", 0, 4}, {"\0\0\0\x0CjP  ", "a JPEG 2000 picture", 0, 8},
         {"\xFF\x0A", "a JPEG XL picture", 0, 2}, {"<svg", "an SVG drawing", 0, 4}, {"8BPS", "a Photoshop file", 0, 4},
         {"%PDF", "a PDF document", 0, 4}};
     if (!e->bytes) return fvi_image_fail(e, FV_ERROR_FORMAT, "the file is empty");
     for (int i = 0; i < FVI_COUNT(known); i++)
         if (e->bytes >= known[i].at + known[i].n && !memcmp(e->data + known[i].at, known[i].magic, known[i].n))
             return fvi_image_fail(e, FV_ERROR_UNSUPPORTED, "%s, which this fovea does not read; convert it to PNG or JPEG", known[i].what);
-    return fvi_image_fail(e, FV_ERROR_FORMAT, "not a picture: its first bytes are those of no JPEG, PNG, WebP, GIF, BMP or PPM");
+    return fvi_image_fail(e, FV_ERROR_FORMAT, "not a picture: its first bytes are those of no JPEG, PNG, WebP, GIF, BMP, PPM, HEIC or AVIF");
 }
 
 /* ---- what readers share ----------------------------------------------------------------------------------------------- */
@@ -79,7 +95,7 @@ fv_status fvi_image_fail_at(const fvi_encoded *e, fv_status status, const char *
     char text[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    fvi_vprint(text, sizeof text, fmt, args);
     va_end(args);
     return fvi_fail_at(e->ctx, status, file, line, "%s: %s", e->name, text);
 }
@@ -98,8 +114,15 @@ void fvi_image_warn(fvi_image_info *info, const char *fmt, ...)
     if (info->warnings++) return;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(info->warning, sizeof info->warning, fmt, args);
+    fvi_vprint(info->warning, sizeof info->warning, fmt, args);
     va_end(args);
+}
+
+void fvi_image_warn_dark(const fvi_picture *p, fvi_image_info *info)
+{
+    unsigned most = 0;
+    for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) most = FVI_MAX(most, p->pixels[4 * i]);
+    if (most <= 16) fvi_image_warn(info, "nearly black: 16-bit grey that ends near 4095; if its data have fewer bits, spread them over 0 to 65535");
 }
 
 /* ---- after the reader ------------------------------------------------------------------------------------------------- */
@@ -147,6 +170,7 @@ static fv_status read_picture(const fvi_encoded *e, const fvi_decode_options *o,
     if (info->format == FVI_IMAGE_UNKNOWN) return refuse(e);
     if (info->format == FVI_IMAGE_JPEG && o && o->scale > 1) info->scale = o->scale;
     FVI_TRY(e->ctx, formats[info->format].read(e, out, info));
+    info->orientation = FVI_MAX(info->orientation, 1);
     if (out && info->alpha && o && o->alpha != FVI_ALPHA_DROP) lay_over(out, o->alpha);
     if (info->orientation < 2 || (o && o->keep_orientation)) return FV_OK;
     if (info->orientation >= 5) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GIF by giflib, record by record up to the first frame (DGifSlurp would read whatever the file asks for). */
+/* GIF by giflib, record by record up to the first frame (DGifSlurp would read whatever the file asks for). A frame that does not
+ * fill its canvas is laid on the transparent colour, without one on the first; a canvas that a frame leaves is made larger, as Pillow does. */
 #include "image/codec.h"
 
 #include <gif_lib.h>
@@ -45,22 +46,22 @@ static fv_status find_frame(const fvi_encoded *e, GifFileType *g, const gif_inpu
     return DGifGetImageDesc(g) == GIF_ERROR ? failed(e, in, g->Error) : FV_OK;
 }
 
-/* One row of indices into the canvas; what lies outside is not seen. */
-static void put_row(const GifFileType *g, const ColorMapObject *map, int transparent, const uint8_t *indices, int row, fvi_picture *out)
+/* Four bytes for each index; one beyond the table is black. */
+static void make_colours(const ColorMapObject *map, int transparent, uint8_t colours[256][4])
 {
-    const GifImageDesc *d = &g->Image;
-    if (row >= out->height - d->Top) return;
-    int n = FVI_MIN(d->Width, out->width - d->Left);
-    uint8_t *q = out->pixels + 4 * ((size_t)(d->Top + row) * (size_t)out->width + (size_t)d->Left);
-    for (int x = 0; x < n; x++, q += 4) {
-        int i = indices[x];
-        if (i < map->ColorCount) {
-            q[0] = map->Colors[i].Red;
-            q[1] = map->Colors[i].Green;
-            q[2] = map->Colors[i].Blue;
-        }
-        q[3] = i == transparent ? 0 : 255;
+    memset(colours, 0, 256 * 4);
+    for (int i = 0; i < 256; i++) {
+        if (i < map->ColorCount) memcpy(colours[i], (uint8_t[]){map->Colors[i].Red, map->Colors[i].Green, map->Colors[i].Blue}, 3);
+        colours[i][3] = i == transparent ? 0 : 255;
     }
+}
+
+/* What no frame covers: no picture there, so transparent where alpha counts. */
+static void fill(fvi_picture *out, const uint8_t colour[4])
+{
+    const uint8_t clear[4] = {colour[0], colour[1], colour[2], 0};
+    const size_t n = (size_t)out->width * (size_t)out->height;
+    for (size_t i = 0; i < n; i++) memcpy(out->pixels + 4 * i, clear, 4);
 }
 
 static fv_status read_frame(const fvi_encoded *e, GifFileType *g, const gif_input *in, int transparent, fvi_picture *out, fvi_image_info *info)
@@ -68,14 +69,16 @@ static fv_status read_frame(const fvi_encoded *e, GifFileType *g, const gif_inpu
     static const struct { int start, step; } passes[] = {{0, 8}, {4, 8}, {2, 4}, {1, 2}};
     const ColorMapObject *map = g->Image.ColorMap ? g->Image.ColorMap : g->SColorMap;
     const GifImageDesc *d = &g->Image;
+    uint8_t colours[256][4];
     fv_status status = FV_OK;
     if (!map) return fvi_image_fail(e, FV_ERROR_FORMAT, "damaged GIF: no colour table");
     FVI_TRY(e->ctx, fvi_image_check_size(e, d->Width, d->Height));
     FVI_TRY(e->ctx, fvi_picture_size(e->ctx, out, info->width, info->height));
     uint8_t *row = fvi_malloc((size_t)d->Width);
     if (!row) return fvi_nomem(e->ctx);
-    bool whole = d->Left == 0 && d->Top == 0 && d->Width >= out->width && d->Height >= out->height;
-    memset(out->pixels, 0, 4 * (size_t)out->width * (size_t)out->height);
+    const bool whole = d->Width == out->width && d->Height == out->height;
+    make_colours(map, transparent, colours);
+    if (!whole) fill(out, colours[FVI_MAX(transparent, 0)]);
     info->alpha = transparent >= 0 || !whole;
     for (int pass = 0; pass < (d->Interlace ? 4 : 1); pass++) {
         int start = d->Interlace ? passes[pass].start : 0, step = d->Interlace ? passes[pass].step : 1;
@@ -84,7 +87,8 @@ static fv_status read_frame(const fvi_encoded *e, GifFileType *g, const gif_inpu
                 status = failed(e, in, g->Error);
                 goto done;
             }
-            put_row(g, map, transparent, row, y, out);
+            uint8_t *q = out->pixels + 4 * ((size_t)(d->Top + y) * (size_t)out->width + (size_t)d->Left);
+            for (int x = 0; x < d->Width; x++, q += 4) memcpy(q, colours[row[x]], 4);
         }
     }
 done:
@@ -99,12 +103,11 @@ fv_status fvi_gif_read(const fvi_encoded *e, fvi_picture *out, fvi_image_info *i
     fv_status status = FV_OK;
     GifFileType *g = DGifOpen(&in, feed, &error);
     if (!g) return failed(e, &in, error);
-    FVI_TRY_DONE(e->ctx, status, fvi_image_check_size(e, g->SWidth, g->SHeight));
-    info->width = g->SWidth;
-    info->height = g->SHeight;
-    if (!out) goto done;
     FVI_TRY_DONE(e->ctx, status, find_frame(e, g, &in, &transparent));
-    FVI_TRY_DONE(e->ctx, status, read_frame(e, g, &in, transparent, out, info));
+    info->width = FVI_MAX(g->SWidth, g->Image.Left + g->Image.Width);
+    info->height = FVI_MAX(g->SHeight, g->Image.Top + g->Image.Height);
+    FVI_TRY_DONE(e->ctx, status, fvi_image_check_size(e, info->width, info->height));
+    if (out) FVI_TRY_DONE(e->ctx, status, read_frame(e, g, &in, transparent, out, info));
 done:
     DGifCloseFile(g, &error);
     return status;

@@ -19,10 +19,11 @@ FV_CHECKED fv_status fvi_picture_size(fv_context *ctx, fvi_picture *p, int width
 void fvi_picture_free(fvi_picture *p);
 
 typedef enum fvi_image_format {
-    FVI_IMAGE_UNKNOWN, FVI_IMAGE_JPEG, FVI_IMAGE_PNG, FVI_IMAGE_WEBP, FVI_IMAGE_GIF, FVI_IMAGE_BMP, FVI_IMAGE_PNM, FVI_IMAGE_FORMATS
+    FVI_IMAGE_UNKNOWN, FVI_IMAGE_JPEG, FVI_IMAGE_PNG, FVI_IMAGE_WEBP, FVI_IMAGE_GIF, FVI_IMAGE_BMP, FVI_IMAGE_PNM, FVI_IMAGE_HEIC,
+    FVI_IMAGE_AVIF, FVI_IMAGE_FORMATS
 } fvi_image_format;
 /* FVI_IMAGE_SNIFF bytes are enough. */
-#define FVI_IMAGE_SNIFF 16
+#define FVI_IMAGE_SNIFF 64
 fvi_image_format fvi_image_sniff(const uint8_t *data, size_t bytes);
 const char *fvi_image_format_name(fvi_image_format f);
 
@@ -31,7 +32,7 @@ typedef enum fvi_alpha { FVI_ALPHA_DROP, FVI_ALPHA_WHITE, FVI_ALPHA_BLACK, FVI_A
 
 typedef struct fvi_decode_options {
     fvi_alpha alpha;
-    bool keep_orientation;               /* do not turn the picture as its EXIF tag says */
+    bool keep_orientation;               /* do not turn the picture as its EXIF tag (or XMP) says; HEIC and AVIF are turned always: it is part of them */
     int scale;                           /* JPEG only: decode at 1/scale (2, 4, 8) by smaller DCTs; 0 or 1: full */
     int part[4];                         /* x0, y0, x1, y1: only these pixels are wanted, the others may be anything; zeros: all */
 } fvi_decode_options;
@@ -39,7 +40,7 @@ typedef struct fvi_decode_options {
 typedef struct fvi_image_info {
     fvi_image_format format;
     int width, height;                   /* at full scale, turned unless keep_orientation */
-    int orientation;                     /* EXIF, 1..8; 1: none */
+    int orientation;                     /* EXIF or XMP, 1..8; 1: none */
     int scale;                           /* that was used */
     bool alpha;                          /* has transparency */
     int warnings;                        /* faults that were forgiven */

@@ -55,24 +55,30 @@ static void on_progress(j_common_ptr c)
     longjmp(job->out, 1);
 }
 
-/* Ink to light. Adobe's programs store CMYK inverted. */
-static void row_from_cmyk(uint8_t *row, unsigned width, bool inverted)
+/* Ink to light. CMYK is stored inverted, as Adobe's programs began it: with their marker or without, as Pillow reads it. */
+static void row_from_cmyk(uint8_t *row, unsigned width)
 {
     for (unsigned x = 0; x < width; x++, row += 4) {
-        unsigned k = inverted ? row[3] : 255u - row[3];
+        unsigned k = row[3];
         for (int c = 0; c < 3; c++) {
-            unsigned ink = inverted ? 255u - row[c] : row[c], t = ink * k + 128;
+            unsigned t = (255u - row[c]) * k + 128;
             row[c] = (uint8_t)(k - ((t + (t >> 8)) >> 8));
         }
         row[3] = 255;
     }
 }
 
+static bool is_marked(jpeg_saved_marker_ptr m, const char *mark, size_t n) { return m->data_length >= n && !memcmp(m->data, mark, n); }
+
 static int orientation_of(const struct jpeg_decompress_struct *d)
 {
-    for (jpeg_saved_marker_ptr m = d->marker_list; m; m = m->next)
-        if (m->marker == JPEG_APP0 + 1 && m->data_length >= 6 && !memcmp(m->data, "Exif\0\0", 6)) return fvi_exif_orientation(m->data, m->data_length);
-    return 1;
+    static const char exif_mark[] = "Exif\0", xmp_mark[] = "http://ns.adobe.com/xap/1.0/";      /* and a NUL */
+    int exif = -1, xmp = 0;
+    for (jpeg_saved_marker_ptr m = d->marker_list; m; m = m->next) {
+        if (exif < 0 && is_marked(m, exif_mark, sizeof exif_mark)) exif = fvi_exif_orientation(m->data, m->data_length);
+        if (!xmp && is_marked(m, xmp_mark, sizeof xmp_mark)) xmp = fvi_xmp_orientation(m->data, m->data_length);
+    }
+    return exif > 0 ? exif : xmp;
 }
 
 static fv_status read_header(const fvi_encoded *e, struct jpeg_decompress_struct *d, fvi_image_info *info)
@@ -147,7 +153,7 @@ static fv_status read_rows(const fvi_encoded *e, struct jpeg_decompress_struct *
     while (d->output_scanline < end && !job->cut) {
         JSAMPROW row = out->pixels + 4 * ((size_t)d->output_scanline * (size_t)out->width + left);
         jpeg_read_scanlines(d, &row, 1);
-        if (ink) row_from_cmyk(row, d->output_width, d->saw_Adobe_marker);
+        if (ink) row_from_cmyk(row, d->output_width);
     }
     return job->cut || (job->ended && d->progressive_mode) ? truncated(e, d) : FV_OK;
 }

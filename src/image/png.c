@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PNG by libspng. Gamma is left alone, as Pillow does; of 16 bits the high byte is taken. */
+/* PNG by libspng. Gamma is left alone, as Pillow does; of 16 bits the high byte is taken, as Pillow does for colour (its 16-bit grey
+ * becomes white above 255). */
 #include "image/codec.h"
 
 #include <spng.h>
-
-/* The eXIf chunk may stand before or after the pixels; the chunks' lengths are enough to find it. */
-static int orientation_of(const fvi_encoded *e)
-{
-    for (size_t at = 8; e->bytes - at >= 12;) {
-        size_t n = fvi_be32(e->data + at);
-        if (n > e->bytes - at - 12) return 1;
-        if (!memcmp(e->data + at + 4, "eXIf", 4)) return fvi_exif_orientation(e->data + at + 8, n);
-        at += n + 12;
-    }
-    return 1;
-}
 
 static fv_status failed(const fvi_encoded *e, int error)
 {
@@ -35,6 +24,8 @@ static fv_status read_pixels(const fvi_encoded *e, spng_ctx *png, const struct s
     error = spng_decode_image(png, out->pixels, bytes, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
     if (error) return failed(e, error);
     info->alpha = info->alpha || spng_get_trns(png, &trns) == 0;
+    const bool grey = h->color_type == SPNG_COLOR_TYPE_GRAYSCALE || h->color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
+    if (grey && h->bit_depth == 16) fvi_image_warn_dark(out, info);
     return FV_OK;
 }
 
@@ -59,7 +50,7 @@ fv_status fvi_png_read(const fvi_encoded *e, fvi_picture *out, fvi_image_info *i
     info->width = (int)h.width;
     info->height = (int)h.height;
     info->alpha = h.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA || h.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
-    info->orientation = orientation_of(e);
+    FVI_TRY_DONE(e->ctx, status, fvi_png_orientation(e, &info->orientation));
     if (out) FVI_TRY_DONE(e->ctx, status, read_pixels(e, png, &h, out, info));
 done:
     spng_ctx_free(png);

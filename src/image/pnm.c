@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Binary PGM and PPM: "P5" or "P6", width, height, largest value, one white space, samples of one or two bytes. */
+/* Binary PGM and PPM: "P5" or "P6", width, height, largest value, one white space, samples of one or two bytes, which are scaled
+ * by that value (Pillow cuts grey of more than 8 bits off at 255). */
 #include "image/codec.h"
 
 /* A decimal number after white space and comments; -1 when there is none. */
@@ -41,5 +42,6 @@ fv_status fvi_pnm_read(const fvi_encoded *e, fvi_picture *out, fvi_image_info *i
         if (channels == 1) q[1] = q[2] = q[0];
         q[3] = 255;
     }
+    if (channels == 1 && most > 4095) fvi_image_warn_dark(out, info);
     return FV_OK;
 }

@@ -7,13 +7,15 @@
 
 static int orientation_of(const fvi_encoded *e)
 {
+    int exif = -1, xmp = 0;
     for (size_t at = 12; at < e->bytes && e->bytes - at >= 8;) {
         size_t n = fvi_le32(e->data + at + 4);
-        if (n > e->bytes - at - 8) return 1;
-        if (!memcmp(e->data + at, "EXIF", 4)) return fvi_exif_orientation(e->data + at + 8, n);
+        if (n > e->bytes - at - 8) break;
+        if (exif < 0 && !memcmp(e->data + at, "EXIF", 4)) exif = fvi_exif_orientation(e->data + at + 8, n);
+        if (!xmp && !memcmp(e->data + at, "XMP ", 4)) xmp = fvi_xmp_orientation(e->data + at + 8, n);
         at += 8 + n + (n & 1);
     }
-    return 1;
+    return exif > 0 ? exif : xmp;
 }
 
 static fv_status failed(const fvi_encoded *e, VP8StatusCode code)

@@ -6,7 +6,6 @@
 #include "io/crc32c.h"
 #include "io/protobuf.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -16,7 +15,7 @@
 #include <unistd.h>
 
 #define VERSION "brain.Event:2"
-#define PREFIX "events.out.tfevents."
+#define PREFIX FVI_EVENTS_PREFIX
 
 struct fvi_events {
     fv_context *ctx;
@@ -105,15 +104,20 @@ done:
 
 /* ---- a file ----------------------------------------------------------------------------------------------------------- */
 
-/* The latest second in the names of event files that are there; readers take files in the order of their names. */
+/* The latest second in the names of event files that are there (-1: none); readers take files in the order of their names. */
 static long long latest_second(const char *folder)
 {
-    long long latest = 0;
+    long long latest = -1;
     DIR *dir = opendir(folder);
     for (struct dirent *d; dir && (d = readdir(dir));)
         if (!strncmp(d->d_name, PREFIX, sizeof PREFIX - 1)) latest = FVI_MAX(latest, strtoll(d->d_name + sizeof PREFIX - 1, NULL, 10));
     if (dir) closedir(dir);
     return latest;
+}
+
+bool fvi_events_any(const char *folder)
+{
+    return latest_second(folder) >= 0;
 }
 
 static char *new_path(const char *folder, double wall_time)
@@ -123,7 +127,7 @@ static char *new_path(const char *folder, double wall_time)
     long long latest = latest_second(folder), second = (long long)wall_time;
     if (gethostname(host, sizeof host - 1) != 0 || !*host) memcpy(host, "localhost", 10);
     for (char *c = host; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_') *c = '_';
+        if (!strchr("-_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", *c)) *c = '_';
     if (second <= latest && latest < 9999999999) second = latest + 1;
     char *name = fvi_format(PREFIX "%010lld.%s.%lld.%d", second, host, (long long)getpid(), atomic_fetch_add(&number, 1));
     char *path = name ? fvi_path_join(folder, name) : NULL;

@@ -25,6 +25,9 @@ typedef struct fvi_event {
 
 /* ---- writing ---- */
 
+#define FVI_EVENTS_PREFIX "events.out.tfevents."         /* of the names of event files */
+bool fvi_events_any(const char *folder);                 /* are there event files? */
+
 typedef struct fvi_events fvi_events;
 /* A new file in `folder` (created when absent), named so that it sorts behind those that are there. `step`: updates done so
  * far. `wall_time`: 0 for now. */

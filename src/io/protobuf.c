@@ -171,7 +171,7 @@ FV_PRINTF(4, 0) static void fail_at(fvi_pb_source *s, size_t offset, int field, 
 {
     char text[512], where[48] = "";
     if (s->status != FV_OK) return;                      /* the first error stays */
-    vsnprintf(text, sizeof text, fmt, args);
+    fvi_vprint(text, sizeof text, fmt, args);
     if (field) snprintf(where, sizeof where, "field %d: ", field);
     s->status = fvi_fail(s->ctx, FV_ERROR_FORMAT, "%s: byte %zu: %s%s", s->name, offset, where, text);
 }

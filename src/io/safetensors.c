@@ -42,7 +42,7 @@ FV_PRINTF(4, 5) static fv_status fvi_fail_file(fv_context *ctx, const fvi_st_fil
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    fvi_vprint(text, sizeof text, fmt, args);
     va_end(args);
     return fvi_fail_at(ctx, FV_ERROR_FORMAT, __FILE__, line, "%s: not a valid safetensors file: %s", f->path, text);
 }

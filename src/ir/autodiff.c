@@ -35,8 +35,9 @@ static void add_to(tape *t, fv_value *v, fv_value *grad)
 
 static fv_status step(tape *t, fvi_node *n)
 {
-    fv_value *dout[FVI_MAX_OUT] = {NULL}, *din[64] = {NULL};
-    bool need[64] = {false}, any_out = false, any_in = false;
+    fv_value *dout[FVI_MAX_OUT] = {NULL}, *few[FVI_FEW_IN] = {NULL}, **din = FVI_ROOM(&t->g->arena, few, n->n_in);
+    bool few_needs[FVI_FEW_IN], *need = FVI_ROOM(&t->g->arena, few_needs, n->n_in), any_out = false, any_in = false;
+    if (!din || !need) return fvi_nomem(t->g->ctx);
     for (int k = 0; k < n->n_out; k++) any_out |= (dout[k] = t->grad[n->out[k].id]) != NULL;
     for (int k = 0; k < n->n_in; k++)
         any_in |= need[k] = n->in[k]->id < t->values && t->depends[n->in[k]->id] && fv_dtype_is_float(n->in[k]->type.dtype);

@@ -25,7 +25,7 @@ static void addresses(const fvi_plan *p, const fvi_run *r, const fvi_instr *c, v
 
 static fv_status call(const fvi_plan *p, const fvi_run *r, const fvi_instr *c, const fvi_exec *x)
 {
-    void *in[64], *out[FVI_MAX_OUT];
+    void **in = p->call_in[0], **out = p->call_out[0];
     addresses(p, r, c, in, out);
     const fv_status status = c->kernel->run(c->state, in, out, c->scratch.kind ? r->scratch + c->scratch.offset : NULL, x);
     if (status != FV_OK) fvi_error_prefix(p->ctx, "%s (%s, kernel %s): ", c->node->path, c->node->op->name, c->kernel->name);
@@ -35,10 +35,11 @@ static fv_status call(const fvi_plan *p, const fvi_run *r, const fvi_instr *c, c
 static fv_status call_group(const fvi_plan *p, const fvi_run *r, const fvi_instr *c, const fvi_exec *x)
 {
     for (int i = 0; i < c->group; i++) {
-        addresses(p, r, c + i, p->group_in[i], p->group_out[i]);
-        p->group_state[i] = c[i].state;
+        addresses(p, r, c + i, p->call_in[i], p->call_out[i]);
+        p->call_state[i] = c[i].state;
     }
-    return c->kernel->run_group(c->group, p->group_state, (void *const *const *)p->group_in, (void *const *const *)p->group_out, x);
+    return c->kernel->run_group(c->group, p->call_state, (void *const *const *)p->call_in,
+                                (void *const *const *)p->call_out, x);
 }
 
 /* A derived value is stale when one of its variables was written after it was made. */

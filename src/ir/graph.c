@@ -30,12 +30,31 @@ void fvi_graph_destroy(fv_graph *g)
     fvi_free(g->casts.items);
     fvi_free(g->path.items);
     fvi_free(g->path_stack.items);
+    fvi_free(g->modes.items);
+    fvi_free(g->gradients_below.items);
     fvi_arena_free(&g->arena);
     fvi_free(g);
 }
 
 fv_context *fv_graph_context(fv_graph *g) { return g->ctx; }
-bool fv_graph_is_training(const fv_graph *g) { return g->training; }
+bool fv_graph_is_training(const fv_graph *g)
+{
+    return g->training && !(g->modes.count && g->modes.items[g->modes.count - 1].evaluation);
+}
+
+void fv_push_mode(fv_graph *g, const fv_mode *mode)
+{
+    const fv_mode *outer = g->modes.count ? &g->modes.items[g->modes.count - 1] : NULL;
+    fv_mode now = {mode->evaluation || (outer && outer->evaluation), mode->average || (outer && outer->average)};
+    now.evaluation = now.evaluation || now.average;      /* statistics of averages are averages */
+    if (!FVI_PUSH(&g->modes, now) && g->status == FV_OK) g->status = fvi_nomem(g->ctx);
+}
+
+void fv_pop_mode(fv_graph *g)
+{
+    if (g->modes.count) g->modes.count--;
+    else fv_graph_fail(g, FV_ERROR_INVALID, "fv_pop_mode without fv_push_mode");
+}
 fv_dtype fv_graph_dtype(const fv_graph *g) { return g->dtype; }
 fv_status fv_graph_status(const fv_graph *g) { return g->status; }
 fv_dtype fv_value_dtype(const fv_value *v) { return v ? v->type.dtype : FV_F32; }
@@ -54,7 +73,7 @@ fv_value *fv_graph_fail(fv_graph *g, fv_status status, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     char text[1024];
-    vsnprintf(text, sizeof text, fmt, ap);
+    fvi_vprint(text, sizeof text, fmt, ap);
     va_end(ap);
     const char *path = g->path.count ? g->path.items : "";
     g->status = fvi_fail(g->ctx, status, "%s%s%s", path, *path ? ": " : "", text);
@@ -73,7 +92,7 @@ fv_status fvi_infer_fail(const fvi_infer *c, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     char text[1024];
-    vsnprintf(text, sizeof text, fmt, ap);
+    fvi_vprint(text, sizeof text, fmt, ap);
     va_end(ap);
     const char *path = c->path ? c->path : "";
     return fvi_fail(c->ctx, FV_ERROR_SHAPE, "%s%s(%s): %s", path, *path ? " " : "", c->op->name, text);
@@ -108,21 +127,20 @@ fv_status fvi_infer_broadcast(fvi_infer *c)
 
 void fv_push(fv_graph *g, const char *fmt, ...)
 {
-    char text[256];
     va_list ap;
     va_start(ap, fmt);
-    const int length = vsnprintf(text, sizeof text, fmt, ap);
+    const char *text = fvi_arena_vformat(&g->arena, fmt, ap);
     va_end(ap);
-    if (!FVI_PUSH(&g->path_stack, g->path.count)) {
+    if (!text || !FVI_PUSH(&g->path_stack, g->path.count)) {
         sticky(g, fvi_nomem(g->ctx));
         return;
     }
     const int old = g->path.count ? g->path.count - 1 : 0;      /* without the NUL */
-    const int need = old + 1 + FVI_MIN(length, 255) + 2;
-    while (g->path.capacity < need)
+    const size_t need = (size_t)old + strlen(text) + 2;
+    while ((size_t)g->path.capacity < need)
         if (!fvi_grow((void **)&g->path.items, &g->path.capacity, 1)) { sticky(g, fvi_nomem(g->ctx)); return; }
-    const int at = old + snprintf(g->path.items + old, (size_t)(g->path.capacity - old), "%s%s", old ? "." : "", text);
-    g->path.count = at + 1;
+    g->path.count = old + 1;
+    g->path.count += snprintf(g->path.items + old, (size_t)(g->path.capacity - old), "%s%s", old ? "." : "", text);
 }
 
 void fv_pop(fv_graph *g)
@@ -134,13 +152,11 @@ void fv_pop(fv_graph *g)
 
 const char *fv_name(fv_graph *g, const char *fmt, ...)
 {
-    char text[256];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    const char *text = fvi_arena_vformat(&g->arena, fmt, ap);
     va_end(ap);
-    const char *kept = fvi_arena_strdup(&g->arena, text);
-    return kept ? kept : sticky(g, fvi_nomem(g->ctx));
+    return text ? text : sticky(g, fvi_nomem(g->ctx));
 }
 
 const char *fvi_graph_path(fv_graph *g, const char *name)
@@ -234,16 +250,22 @@ static bool apply_precision(fv_graph *g, const fvi_op *op, int n_in, fv_value **
     return true;
 }
 
+static bool arity(fv_graph *g, const fvi_op *op, int n_in)
+{
+    if (n_in >= op->n_in_min && n_in <= op->n_in_max) return true;
+    const int least = op->n_in_min, most = op->n_in_max;
+    if (most == FVI_ANY_IN)
+        fv_graph_fail(g, FV_ERROR_INVALID, "%s takes %d or more inputs, not %d", op->name, least, n_in);
+    else fv_graph_fail(g, FV_ERROR_INVALID, "%s takes %d to %d inputs, not %d", op->name, least, most, n_in);
+    return false;
+}
+
 fvi_node *fvi_node_add(fv_graph *g, const fvi_op *op, const void *attr, int n_in, fv_value *const *in)
 {
-    if (g->status != FV_OK) return NULL;
-    fv_value *arg[64];
-    fvi_type types[64], out[FVI_MAX_OUT];
-    const int most = FVI_MIN(op->n_in_max, FVI_COUNT(arg));
-    if (n_in < op->n_in_min || n_in > most) {
-        fv_graph_fail(g, FV_ERROR_INVALID, "%s takes %d to %d inputs, not %d", op->name, op->n_in_min, op->n_in_max, n_in);
-        return NULL;
-    }
+    if (g->status != FV_OK || !arity(g, op, n_in)) return NULL;
+    fv_value *few[FVI_FEW_IN] = {NULL}, **arg = FVI_ROOM(&g->arena, few, n_in);
+    fvi_type few_types[FVI_FEW_IN], *types = FVI_ROOM(&g->arena, few_types, n_in), out[FVI_MAX_OUT];
+    if (!arg || !types) return sticky(g, fvi_nomem(g->ctx));
     for (int i = 0; i < n_in; i++) {
         if (!in[i]) {
             fv_graph_fail(g, FV_ERROR_INVALID, "%s: input %d is missing", op->name, i);
@@ -278,10 +300,11 @@ fv_value *fvi_emit_v(fv_graph *g, const char *name, const void *attr, int n_in, 
 
 fv_value *fvi_emit(fv_graph *g, const char *op, const void *attr, int n_in, ...)
 {
-    fv_value *in[FVI_MAX_IN];
+    fv_value *few[FVI_FEW_IN] = {NULL}, **in = FVI_ROOM(&g->arena, few, n_in);
+    if (!in) return sticky(g, fvi_nomem(g->ctx));
     va_list ap;
     va_start(ap, n_in);
-    for (int i = 0; i < n_in && i < FVI_MAX_IN; i++) in[i] = va_arg(ap, fv_value *);
+    for (int i = 0; i < n_in; i++) in[i] = va_arg(ap, fv_value *);
     va_end(ap);
     return fvi_emit_v(g, op, attr, n_in, in);
 }
@@ -298,16 +321,16 @@ fv_value *fvi_sum_to(fv_graph *g, fv_value *v, const fv_value *like)
 static fv_status parse_attrs(fv_graph *g, const fvi_op *op, const char *text, void *attr)
 {
     fvi_attr_defaults(op->attrs, attr);
-    while (text && *text) {
-        char name[64], value[256];
-        int used = 0;
-        if (sscanf(text, " %63[^= ]=%255[^ ]%n", name, value, &used) < 2 || !used)
-            return fvi_fail(g->ctx, FV_ERROR_INVALID, "%s: attributes are name=value, not '%s'", op->name, text);
+    for (const char *at = text ? text : ""; *(at += strspn(at, " ")); at += strcspn(at, " ")) {
+        char *name = fvi_arena_format(&g->arena, "%.*s", (int)strcspn(at, " "), at);
+        if (!name) return fvi_nomem(g->ctx);
+        char *value = strchr(name, '=');
+        if (!value || value == name || !value[1])
+            return fvi_fail(g->ctx, FV_ERROR_INVALID, "%s: attributes are name=value, not '%s'", op->name, at);
+        *value++ = 0;
         const fvi_attr_def *d = fvi_attr_find(op->attrs, name);
         if (!d) return fvi_fail(g->ctx, FV_ERROR_INVALID, "%s has no attribute '%s'", op->name, name);
         FVI_TRY(g->ctx, fvi_attr_parse(g->ctx, d, attr, value, name));
-        text += used;
-        while (*text == ' ') text++;
     }
     return FV_OK;
 }
@@ -317,8 +340,9 @@ fv_value *fv_op(fv_graph *g, const char *name, const char *attrs, int n_in, ...)
     if (g->status != FV_OK) return NULL;
     const fvi_op *op = g->table->find(name);
     if (!op || op->kind == FVI_SOURCE) return fv_graph_fail(g, FV_ERROR_INVALID, "no op is called '%s'", name);
-    if (n_in > 64 || n_in > op->n_in_max) return fv_graph_fail(g, FV_ERROR_INVALID, "%s takes at most %d inputs", name, op->n_in_max);
-    fv_value *in[64];
+    if (!arity(g, op, n_in)) return NULL;
+    fv_value *few[FVI_FEW_IN] = {NULL}, **in = FVI_ROOM(&g->arena, few, n_in);
+    if (!in) return sticky(g, fvi_nomem(g->ctx));
     va_list ap;
     va_start(ap, n_in);
     for (int i = 0; i < n_in; i++) in[i] = va_arg(ap, fv_value *);
@@ -339,15 +363,20 @@ fv_value *fv_output_of(fv_value *v, int index)
     return v && index >= 0 && index < v->node->n_out ? &v->node->out[index] : NULL;
 }
 
-fv_value *fv_full(fv_graph *g, double value, int rank, const int64_t *dims)
+fv_value *fv_full_of(fv_graph *g, fv_dtype dtype, double value, int rank, const int64_t *dims)
 {
     fvi_constant_attr a;
     memset(&a, 0, sizeof a);
     a.value = value;
-    a.dtype = g->dtype;
+    a.dtype = dtype;
     a.dims.n = rank;
     for (int i = 0; i < rank && i < 8; i++) a.dims.d[i] = dims[i];
     return fvi_emit(g, "constant", &a, 0);
+}
+
+fv_value *fv_full(fv_graph *g, double value, int rank, const int64_t *dims)
+{
+    return fv_full_of(g, g->dtype, value, rank, dims);
 }
 
 fv_value *fv_const(fv_graph *g, double value) { return fv_full(g, value, 0, NULL); }
@@ -362,6 +391,14 @@ fv_value *fvi_input(fv_graph *g, const char *name, const fvi_type *type)
     n->slot = g->inputs.count;
     if (!n->path || !FVI_PUSH(&g->inputs, &n->out[0])) return sticky(g, fvi_nomem(g->ctx));
     return &n->out[0];
+}
+
+fv_status fvi_graph_name_input(fv_graph *g, int index, const char *name)
+{
+    FVI_ASSERT(g->ctx, index >= 0 && index < g->inputs.count);
+    char *copy = fvi_arena_strdup(&g->arena, name);
+    if (copy) g->inputs.items[index]->node->path = copy;
+    return copy ? FV_OK : fvi_nomem(g->ctx);
 }
 
 void fv_result(fv_graph *g, const char *name, fv_value *v)

@@ -58,6 +58,8 @@ struct fv_graph {
     struct { int *items; int count, capacity; } path_stack;         /* path.count before each push */
     int segment, next_value;
     const fvi_node *origin;            /* set while gradients are emitted */
+    struct { fv_mode *items; int count, capacity; } modes;          /* fv_push_mode */
+    struct { const char **items; int count, capacity; } gradients_below;     /* paths of updates: which gradients are there is part of their key */
     bool hold_amp;                     /* passes build without the mixed-precision rule */
     int64_t batch;                     /* bound N of a compiled copy; 0 = symbolic */
     void *user;                        /* the function's owner (session) */
@@ -68,6 +70,8 @@ void fvi_graph_destroy(fv_graph *g);
 /* The general builder: checks arity and attributes, infers types, applies the mixed-precision rule, appends the node. */
 fvi_node *fvi_node_add(fv_graph *g, const fvi_op *op, const void *attr, int n_in, fv_value *const *in);
 fv_value *fvi_input(fv_graph *g, const char *name, const fvi_type *type);
+/* Another name for input `index`, for those who read the graph. */
+FV_CHECKED fv_status fvi_graph_name_input(fv_graph *g, int index, const char *name);
 const char *fvi_graph_path(fv_graph *g, const char *name);          /* current prefix + "." + name, in the arena */
 /* Users of values: fills `uses[value id]` with the number of reading nodes (results count one). Array of next_value ints, caller frees. */
 int *fvi_graph_uses(const fv_graph *g);
@@ -90,6 +94,9 @@ static inline fv_value *fvi_value_now(fv_value *v)
 }
 /* Rebuilds the node list: each node for which `expand` says yes is replaced by its expansion in place. */
 fv_status fvi_graph_expand(fv_graph *g, bool (*expand)(const fvi_node *n, void *user), void *user) FV_CHECKED;
+/* The gradients of trainable parameters at or below `prefix` (NULL: all) that the session has, in order of creation; returns how
+ * many there are. The graph is built anew when the session has others. */
+int fvi_graph_gradients(fv_graph *g, const char *prefix, fv_var **out, int capacity);
 /* The i64 (3) variable {seed, step, first sample} that dropout draws from. */
 fv_value *fvi_random_state(fv_graph *g);
 

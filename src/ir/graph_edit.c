@@ -171,7 +171,8 @@ static fv_status bind_node(fv_graph *b, const fvi_node *n, fv_value **map, int64
     m->attr = attr;
     m->id = b->nodes.count;
     m->origin = n->origin;
-    fvi_type in[64], out[FVI_MAX_OUT];
+    fvi_type few[FVI_FEW_IN], *in = FVI_ROOM(&b->arena, few, n->n_in), out[FVI_MAX_OUT];
+    if (!in) return fvi_nomem(b->ctx);
     for (int k = 0; k < n->n_in; k++) {
         m->in[k] = map[n->in[k]->id];
         in[k] = m->in[k]->type;

@@ -44,10 +44,16 @@ typedef struct fvi_query {
     const fvi_env *env;
     const fvi_node *node;
     int n_in, n_out;
-    fvi_type in[FVI_MAX_IN], out[FVI_MAX_OUT];
-    fvi_layout in_layout[FVI_MAX_IN], out_layout[FVI_MAX_OUT];
+    fvi_type *in, out[FVI_MAX_OUT];
+    fvi_layout *in_layout, out_layout[FVI_MAX_OUT];
     bool out_used[FVI_MAX_OUT];
+    struct { fvi_type in[FVI_FEW_IN]; fvi_layout layout[FVI_FEW_IN]; } few;      /* in and in_layout of most nodes */
 } fvi_query;
+/* The node's types and the layouts of its inputs; outputs PLAIN, or (decided) as the graph has them, all used. To be
+ * closed, and copied with fvi_query_copy only. */
+FV_CHECKED fv_status fvi_query_open(fvi_query *q, const fvi_env *env, const fvi_node *node, bool decided);
+FV_CHECKED fv_status fvi_query_copy(fvi_query *q, const fvi_query *from);
+void fvi_query_close(fvi_query *q);
 
 typedef struct fvi_kernel {
     const char *name;                  /* "dnnl_conv2d", "bn_act" */

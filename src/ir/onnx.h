@@ -7,10 +7,19 @@
 
 #include "ir/graph.h"
 
-typedef enum fvi_onnx_kind { FVI_ONNX_NONE, FVI_ONNX_IS_INT, FVI_ONNX_IS_FLOAT, FVI_ONNX_IS_INTS } fvi_onnx_kind;
-typedef struct fvi_onnx_attr { const char *name; fvi_onnx_kind kind; int64_t i; double f; const int64_t *ints; int n; } fvi_onnx_attr;
+typedef enum fvi_onnx_kind { FVI_ONNX_NONE, FVI_ONNX_IS_INT, FVI_ONNX_IS_FLOAT, FVI_ONNX_IS_INTS, FVI_ONNX_IS_TEXT } fvi_onnx_kind;
+typedef struct fvi_onnx_attr {
+    const char *name;
+    fvi_onnx_kind kind;
+    int64_t i;
+    double f;
+    const int64_t *ints;
+    int n;
+    const char *text;
+} fvi_onnx_attr;
 #define FVI_ONNX_INT(name_, value) {.name = (name_), .kind = FVI_ONNX_IS_INT, .i = (value)}
 #define FVI_ONNX_FLOAT(name_, value) {.name = (name_), .kind = FVI_ONNX_IS_FLOAT, .f = (value)}
+#define FVI_ONNX_TEXT(name_, value) {.name = (name_), .kind = FVI_ONNX_IS_TEXT, .text = (value)}
 #define FVI_ONNX_INTS(name_, n_, values) {.name = (name_), .kind = FVI_ONNX_IS_INTS, .ints = (values), .n = (n_)}
 
 /* Element types of the file. Every floating type of ours is f32 there. */
@@ -75,10 +84,24 @@ static inline void fvi_onnx_end_2(fvi_onnx *o, const char *type, const char *a, 
     o->add(o, &(fvi_onnx_op){.type = type, .in = {a, b}, .out = {o->out[0]}});
 }
 
-/* 0 and 1 as a floating tensor, from a boolean one. */
+/* x, which has type `from`, as type `to`; `out` may be NULL. */
+static inline const char *fvi_onnx_cast(fvi_onnx *o, const char *x, int from, int to, const char *out)
+{
+    if (from == to && !out) return x;
+    if (from == to) return o->add(o, &(fvi_onnx_op){.type = "Identity", .in = {x}, .out = {out}});
+    return o->add(o, &(fvi_onnx_op){.type = "Cast", .in = {x}, .out = {out}, .attrs = {FVI_ONNX_INT("to", to)}});
+}
+
+/* Input k as truth values. */
+static inline const char *fvi_onnx_truth(fvi_onnx *o, int k)
+{
+    return fvi_onnx_cast(o, o->in[k], fvi_onnx_type(o->node->in[k]->type.dtype), FVI_ONNX_BOOL, NULL);
+}
+
+/* 0 and 1 in the type of the op's output, from truth values. */
 static inline void fvi_onnx_end_mask(fvi_onnx *o, const char *mask)
 {
-    o->add(o, &(fvi_onnx_op){.type = "Cast", .in = {mask}, .out = {o->out[0]}, .attrs = {FVI_ONNX_INT("to", FVI_ONNX_F32)}});
+    fvi_onnx_cast(o, mask, FVI_ONNX_BOOL, fvi_onnx_type(o->node->out[0].type.dtype), o->out[0]);
 }
 
 /* Operators whose axes are an attribute before opset `since` and an input from then on. `out` may be NULL. */

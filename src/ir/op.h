@@ -16,7 +16,9 @@ typedef struct fvi_op fvi_op;
 typedef struct fvi_node fvi_node;
 struct fvi_onnx;
 
-enum { FVI_MAX_IN = 16, FVI_MAX_OUT = 8 };
+/* A node may have any number of inputs (fvi_op.n_in_max FVI_ANY_IN: concat); few have more than FVI_FEW_IN, the room kept
+ * for them on stacks. */
+enum { FVI_FEW_IN = 16, FVI_ANY_IN = 1 << 24, FVI_MAX_OUT = 8, FVI_SAMPLE_IN = 10 };
 
 typedef enum fvi_op_kind { FVI_PRIMITIVE, FVI_COMPOSITE, FVI_DISCRETE, FVI_EFFECT, FVI_SOURCE } fvi_op_kind;
 /* What mixed precision does with float inputs (autocast): LOW casts to bf16, F32 casts to f32, FOLLOWS takes the widest
@@ -71,12 +73,14 @@ typedef enum fvi_draw {
     FVI_DRAW_UNIT,                     /* U(0.05, 0.95) */
     FVI_DRAW_PROBABILITY,              /* rows (last axis) sum to 1 */
     FVI_DRAW_INDEX,                    /* i64 in 0 .. `classes`-1 */
+    FVI_DRAW_WHOLE,                    /* whole numbers in -`classes` .. `classes` */
     FVI_DRAW_COUNTS,                   /* i64 rows of each sample of the ragged input before it (0..3 each) */
     FVI_DRAW_ZERO, FVI_DRAW_ONE,       /* constants, e.g. a skip flag */
     FVI_DRAW_STEP,                     /* small positive integer-valued float, e.g. Adam's step */
 } fvi_draw;
 typedef struct fvi_sample_in { fv_dtype dtype; int rank; int64_t dim[FV_MAX_RANK]; fvi_draw draw; int64_t classes; bool no_grad; } fvi_sample_in;
-typedef struct fvi_sample { const char *name; const void *attr; int n_in; fvi_sample_in in[10]; } fvi_sample;   /* in: dtype FV_F64 for floats; tests change it */
+/* in: dtype FV_F64 for floats; tests change it */
+typedef struct fvi_sample { const char *name; const void *attr; int n_in; fvi_sample_in in[FVI_SAMPLE_IN]; } fvi_sample;
 
 struct fvi_op {
     const char *name;
@@ -102,7 +106,7 @@ struct fvi_op {
     fvi_precision precision;
     bool elementwise;                  /* output element i depends on element i of same-shaped inputs (others broadcast) */
     bool random;                       /* draws random bits: never merged with a twin */
-    double (*flops)(const fvi_node *node, const fvi_type *in, const fvi_type *out);   /* bound types; NULL: 0 */
+    double (*flops)(const fvi_node *node);      /* of a node with bound types; NULL: 0 */
     /* ONNX (ir/onnx.h): the operator that does the same to the same inputs, or a function that adds nodes. */
     const char *onnx;
     void (*onnx_emit)(struct fvi_onnx *o);

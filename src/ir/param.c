@@ -77,10 +77,19 @@ void fv_var_write(fv_graph *g, fv_var *var, fv_value *value)
     g->current.items[var->index] = value;
 }
 
+static fv_var *companion(fv_graph *g, fv_var *base, fv_role role, const char *name, const fvi_type *type, fv_init init);
+
+/* The variable to read: itself, or under fv_push_mode its moving average, which begins as it does. */
+static fvi_var *to_read(fv_graph *g, fvi_var *var)
+{
+    if (!g->modes.count || !g->modes.items[g->modes.count - 1].average || !fv_dtype_is_float(var->type.dtype)) return var;
+    return companion(g, var, FV_EMA, "ema", &var->type, var->init);
+}
+
 /* LoRA (Hu et al. 2021, eq. 3): W + (alpha / r) B A. */
 static fv_value *adapted(fv_graph *g, const fvi_var *var, fv_value *w)
 {
-    fv_value *delta = fvi_emit(g, "matmul", NULL, 2, fv_var_read(g, var->lora_b), fv_var_read(g, var->lora_a));
+    fv_value *delta = fvi_emit(g, "matmul", NULL, 2, fv_var_read(g, to_read(g, var->lora_b)), fv_var_read(g, to_read(g, var->lora_a)));
     struct { fvi_dims dims; } shape = {{.n = var->type.rank}};           /* reshape's attribute struct: dims only */
     for (int i = 0; i < var->type.rank; i++) shape.dims.d[i] = var->type.dim[i];
     delta = fvi_emit(g, "reshape", &shape, 1, fvi_emit_cast(g, delta, var->type.dtype));
@@ -101,7 +110,7 @@ fv_value *fv_param(fv_graph *g, const char *name, fv_param_kind kind, int rank, 
         return NULL;
     }
     if (!known) var->kind = kind;
-    fv_value *w = fv_var_read(g, var);
+    fv_value *w = fv_var_read(g, to_read(g, var));
     return var->lora_a ? adapted(g, var, w) : w;
 }
 
@@ -121,7 +130,15 @@ fv_value *fv_buffer(fv_graph *g, const char *name, fv_dtype dtype, int rank, con
 {
     if (g->status != FV_OK) return NULL;
     const fvi_type type = fvi_type_make(dtype, rank, dims);
-    return plain_var(g, fvi_graph_path(g, name), FV_BUFFER, &type, init);
+    const char *path = fvi_graph_path(g, name);
+    fvi_var *var;
+    if (!path) return fail_nomem(g);
+    const fv_status status = fvi_store_get(g->store, path, FV_BUFFER, &type, init, &var);
+    if (status != FV_OK) {
+        g->status = status;
+        return NULL;
+    }
+    return fv_var_read(g, to_read(g, var));
 }
 
 fv_value *fv_scalar(fv_graph *g, const char *name, double initial)
@@ -139,12 +156,12 @@ fv_value *fvi_random_state(fv_graph *g)
     return plain_var(g, "random.state", FV_RANDOM, &type, (fv_init){FV_INIT_ZEROS, 0, 0});
 }
 
-static fv_var *companion(fv_graph *g, fv_var *base, fv_role role, const char *name, const fvi_type *type)
+static fv_var *companion(fv_graph *g, fv_var *base, fv_role role, const char *name, const fvi_type *type, fv_init init)
 {
     if (g->status != FV_OK || !base) return NULL;
     fvi_var *var;
     const char *path = fvi_arena_format(&g->arena, "%s:%s", base->name, name);
-    const fv_status status = path ? fvi_store_get(g->store, path, role, type, (fv_init){FV_INIT_ZEROS, 0, 0}, &var) : fvi_nomem(g->ctx);
+    const fv_status status = path ? fvi_store_get(g->store, path, role, type, init, &var) : fvi_nomem(g->ctx);
     if (status != FV_OK) {
         g->status = status;
         return NULL;
@@ -156,13 +173,13 @@ static fv_var *companion(fv_graph *g, fv_var *base, fv_role role, const char *na
 
 fv_var *fv_companion(fv_graph *g, fv_var *base, fv_role role, const char *name)
 {
-    return companion(g, base, role, name, base ? &base->type : NULL);
+    return companion(g, base, role, name, base ? &base->type : NULL, (fv_init){FV_INIT_ZEROS, 0, 0});
 }
 
 fv_var *fv_companion_scalar(fv_graph *g, fv_var *base, fv_role role, const char *name)
 {
     const fvi_type type = fvi_type_make(g->store->dtype, 0, NULL);
-    return companion(g, base, role, name, &type);
+    return companion(g, base, role, name, &type, (fv_init){FV_INIT_ZEROS, 0, 0});
 }
 
 fv_var *fv_graph_find_var(fv_graph *g, const char *name)
@@ -173,11 +190,31 @@ fv_var *fv_graph_find_var(fv_graph *g, const char *name)
 int fv_graph_trainable(fv_graph *g, const char *prefix, fv_var **out, int capacity)
 {
     int n = 0;
-    const size_t length = strlen(prefix);
     for (int i = 0; i < g->store->vars.count; i++) {
         fvi_var *v = g->store->vars.items[i];
-        if (v->role != FV_PARAMETER || !v->trainable || strncmp(v->name, prefix, length)) continue;
+        if (v->role != FV_PARAMETER || !v->trainable || !fvi_path_below(v->name, prefix)) continue;
         if (v->index >= g->current.count || !g->current.items[v->index]) continue;      /* not read in this graph */
+        if (n < capacity) out[n] = v;
+        n++;
+    }
+    return n;
+}
+
+static void note_gradients_below(fv_graph *g, const char *prefix)
+{
+    for (int i = 0; i < g->gradients_below.count; i++)
+        if (!strcmp(g->gradients_below.items[i], prefix)) return;
+    const char *path = fvi_arena_strdup(&g->arena, prefix);
+    if (!path || !FVI_PUSH(&g->gradients_below, path)) fv_graph_fail(g, FV_ERROR_NOMEM, "%s", fv_status_text(FV_ERROR_NOMEM));
+}
+
+int fvi_graph_gradients(fv_graph *g, const char *prefix, fv_var **out, int capacity)
+{
+    int n = 0;
+    note_gradients_below(g, prefix ? prefix : "");
+    for (int i = 0; i < g->store->vars.count; i++) {
+        fvi_var *v = g->store->vars.items[i];
+        if (v->role != FV_GRADIENT || !v->base || !v->base->trainable || !fvi_path_below(v->base->name, prefix)) continue;
         if (n < capacity) out[n] = v;
         n++;
     }

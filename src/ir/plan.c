@@ -15,6 +15,7 @@ typedef struct builder {
     fvi_loc *loc;                      /* by value id */
     int *last;                         /* by value id: index of the last node that reads it, aliases included */
     int *of;                           /* by value id: storage number, -1 */
+    uint64_t *key;                     /* by value id, of what depends on variables only: equal for equal expressions */
     fvi_var **target;                  /* by value id: variable that it is written to, in its own segment */
     int *read_last;                    /* by var index: last use of what was read from it, -1 */
     fvi_node **reads;                  /* by var index: its var_read */
@@ -24,24 +25,6 @@ typedef struct builder {
 static void *plan_array(fvi_plan *p, int n, size_t size)
 {
     return fvi_arena_alloc(&p->arena, (size_t)FVI_MAX(n, 1) * size);
-}
-
-static void fill_query(const fvi_plan *p, const fvi_node *n, fvi_query *q, const int *last)
-{
-    memset(q, 0, sizeof *q);
-    q->env = &p->env;
-    q->node = n;
-    q->n_in = n->n_in;
-    q->n_out = n->n_out;
-    for (int i = 0; i < n->n_in; i++) {
-        q->in[i] = n->in[i]->type;
-        q->in_layout[i] = n->in[i]->layout;
-    }
-    for (int i = 0; i < n->n_out; i++) {
-        q->out[i] = n->out[i].type;
-        q->out_layout[i] = n->out[i].layout;
-        q->out_used[i] = !last || last[n->out[i].id] >= 0;
-    }
 }
 
 static size_t value_bytes(const fv_value *v)
@@ -149,7 +132,6 @@ static fv_status place_outputs(builder *b, const fvi_node *n, int at)
 static fv_status add_call(builder *b, const fvi_node *n, const fvi_kernel *kernel, fvi_instr *c, size_t *scratch)
 {
     fvi_query q;
-    fill_query(b->p, n, &q, b->last);
     memset(c, 0, sizeof *c);
     c->kernel = kernel;
     c->node = n;
@@ -157,7 +139,10 @@ static fv_status add_call(builder *b, const fvi_node *n, const fvi_kernel *kerne
     c->out = plan_array(b->p, n->n_out, sizeof *c->out);
     if (!c->in || !c->out) return fvi_nomem(b->g->ctx);
     *scratch = 0;
+    FVI_TRY(b->g->ctx, fvi_query_open(&q, &b->p->env, n, true));
+    for (int i = 0; i < n->n_out; i++) q.out_used[i] = b->last[n->out[i].id] >= 0;
     const fv_status status = kernel->prepare(&q, &c->state, scratch);
+    fvi_query_close(&q);
     if (status != FV_OK) fvi_error_prefix(b->g->ctx, "%s (%s, kernel %s): ", n->path, n->op->name, kernel->name);
     return status;
 }
@@ -205,7 +190,8 @@ static fv_status write_var(builder *b, const fvi_node *n, int at)
 
 /* ---- derived values ---- */
 
-static uint64_t derived_key(const fv_value *v, int depth)
+/* The keys of the inputs are known: nodes stand in order. */
+static uint64_t derived_key(const builder *b, const fv_value *v)
 {
     const fvi_node *n = v->node;
     uint64_t h = fvi_hash_text(n->op->name) ^ (uint64_t)v->index * 0x9e3779b97f4a7c15u;
@@ -214,16 +200,13 @@ static uint64_t derived_key(const fv_value *v, int depth)
     h = fvi_hash64(v->type.dim, sizeof *v->type.dim * (size_t)v->type.rank, h);
     if (n->var) h = fvi_hash64(n->var->name, strlen(n->var->name), h);
     if (n->op->attrs) h = fvi_attr_hash(n->op->attrs, n->attr, h);
-    for (int k = 0; k < n->n_in && depth < 64; k++) {
-        const uint64_t in = derived_key(n->in[k], depth + 1);
-        h = fvi_hash64(&in, sizeof in, h);
-    }
+    for (int k = 0; k < n->n_in; k++) h = fvi_hash64(&b->key[n->in[k]->id], sizeof *b->key, h);
     return h;
 }
 
 static fv_status derived_item(builder *b, const fv_value *v, fvi_derived_item **out)
 {
-    const uint64_t key = derived_key(v, 0);
+    const uint64_t key = b->key[v->id];
     for (int i = 0; i < b->store->list.count; i++)
         if (b->store->list.items[i]->key == key) {
             *out = b->store->list.items[i];
@@ -297,6 +280,7 @@ static fv_status derived_roots(builder *b, size_t *scratch)
     for (int i = 0; i < g->nodes.count && status == FV_OK; i++)
         for (int k = 0; k < g->nodes.items[i]->n_out && status == FV_OK; k++) {
             fv_value *v = &g->nodes.items[i]->out[k];
+            if (v->node->hoisted || v->node->var) b->key[v->id] = derived_key(b, v);
             if (!root[v->id] || !v->node->hoisted) continue;
             fvi_derived d = {.first = b->p->prologue.count, .vars = plan_array(b->p, g->nodes.count, sizeof *d.vars)};
             size_t at = 0;
@@ -390,6 +374,28 @@ static fv_status pack_storages(builder *b)
     return status;
 }
 
+/* Tables of pointers for one call, or for all calls of a group. */
+static fv_status pointer_tables(fvi_plan *p)
+{
+    int most_in = 0, most_out = 1, most = 1;
+    for (int i = 0; i < p->code.count + p->prologue.count; i++) {
+        const fvi_instr *c = i < p->code.count ? &p->code.items[i] : &p->prologue.items[i - p->code.count];
+        most = FVI_MAX(most, c->group);
+        most_in = FVI_MAX(most_in, c->node->n_in);
+        most_out = FVI_MAX(most_out, c->node->n_out);
+    }
+    p->call_in = plan_array(p, most, sizeof *p->call_in);
+    p->call_out = plan_array(p, most, sizeof *p->call_out);
+    p->call_state = plan_array(p, most, sizeof *p->call_state);
+    if (!p->call_in || !p->call_out || !p->call_state) return fvi_nomem(p->ctx);
+    for (int i = 0; i < most; i++) {
+        p->call_in[i] = plan_array(p, most_in, sizeof **p->call_in);
+        p->call_out[i] = plan_array(p, most_out, sizeof **p->call_out);
+        if (!p->call_in[i] || !p->call_out[i]) return fvi_nomem(p->ctx);
+    }
+    return FV_OK;
+}
+
 /* Fills the addresses of the calls, the segments and the groups. */
 static fv_status link_code(builder *b)
 {
@@ -422,20 +428,8 @@ static fv_status link_code(builder *b)
         for (run = 1; c->kernel->run_group && i + run < p->code.count && p->code.items[i + run].kernel == c->kernel &&
                       p->code.items[i + run].node->segment == c->node->segment; run++) {}
         p->code.items[i].group = run;
-        p->max_group = FVI_MAX(p->max_group, run);
-        p->max_in = FVI_MAX(p->max_in, c->node->n_in);
-        p->max_out = FVI_MAX(p->max_out, c->node->n_out);
     }
-    p->group_in = plan_array(p, p->max_group, sizeof *p->group_in);
-    p->group_out = plan_array(p, p->max_group, sizeof *p->group_out);
-    p->group_state = plan_array(p, p->max_group, sizeof *p->group_state);
-    if (!p->group_in || !p->group_out || !p->group_state) return fvi_nomem(g->ctx);
-    for (int i = 0; i < p->max_group; i++) {
-        p->group_in[i] = plan_array(p, p->max_in, sizeof **p->group_in);
-        p->group_out[i] = plan_array(p, FVI_MAX(p->max_out, 1), sizeof **p->group_out);
-        if (!p->group_in[i] || !p->group_out[i]) return fvi_nomem(g->ctx);
-    }
-    return FV_OK;
+    return pointer_tables(p);
 }
 
 static fv_status build(builder *b)
@@ -446,10 +440,11 @@ static fv_status build(builder *b)
     b->loc = fvi_calloc((size_t)values, sizeof *b->loc);
     b->last = fvi_calloc((size_t)values, sizeof *b->last);
     b->of = fvi_calloc((size_t)values, sizeof *b->of);
+    b->key = fvi_calloc((size_t)values, sizeof *b->key);
     b->target = fvi_calloc((size_t)values, sizeof *b->target);
     b->read_last = fvi_calloc((size_t)vars, sizeof *b->read_last);
     b->reads = fvi_calloc((size_t)vars, sizeof *b->reads);
-    if (!b->loc || !b->last || !b->of || !b->target || !b->read_last || !b->reads) return fvi_nomem(g->ctx);
+    if (!b->loc || !b->last || !b->of || !b->key || !b->target || !b->read_last || !b->reads) return fvi_nomem(g->ctx);
     for (int i = 0; i < values; i++) b->of[i] = -1;
     for (int i = 0; i < vars; i++) b->read_last[i] = -1;
     FVI_TRY(g->ctx, need_memory(b));
@@ -477,6 +472,7 @@ fv_status fvi_plan_create(fv_graph *graph, const fvi_env *env, fvi_derived_store
     fvi_free(b.loc);
     fvi_free(b.last);
     fvi_free(b.of);
+    fvi_free(b.key);
     fvi_free(b.target);
     fvi_free(b.read_last);
     fvi_free(b.reads);

@@ -47,9 +47,8 @@ typedef struct fvi_plan {
     fvi_var **written;
     int n_written;
     int *written_segment;
-    int max_group, max_in, max_out;
-    void ***group_in, ***group_out;    /* pointer tables of run_group */
-    void **group_state;
+    void ***call_in, ***call_out;      /* pointer tables of the call or group under way */
+    void **call_state;
     const fvi_instr *poison;           /* fault injection for tests: its first output gets a NaN */
 } fvi_plan;
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs an op's reference on any dtype: floats become double, integers int64_t, in scratch planned beforehand. Ragged
- * inputs have no planned size: they are converted in memory taken for the call. */
+/* Runs an op's reference on any dtype: floats become double, integers int64_t, in scratch planned beforehand, which
+ * also has the list of inputs. Ragged inputs have no planned size: they are converted in memory taken for the call. */
 #include "ir/kernel.h"
 
 #include <math.h>
 
-typedef struct state { fvi_type in[FVI_MAX_IN], out[FVI_MAX_OUT]; const fvi_node *node; int n_in, n_out; int slot[FVI_MAX_IN]; } state;
+typedef struct operand { fvi_type type; int slot; } operand;      /* slot: of a ragged input, else -1 */
+typedef struct state { const fvi_node *node; int n_in, n_out; fvi_type out[FVI_MAX_OUT]; operand in[]; } state;
 
 static bool choose(fvi_query *q)
 {
@@ -19,6 +20,11 @@ static bool native(fv_dtype d)
     return d == FV_F64 || d == FV_I64;
 }
 
+static size_t list_bytes(int n_in)
+{
+    return FVI_ALIGN_UP(sizeof(fvi_ref_tensor) * (size_t)n_in, FVI_ALIGNMENT);
+}
+
 static size_t wide_bytes(const fvi_type *t)
 {
     return native(t->dtype) ? 0 : FVI_ALIGN_UP((size_t)fvi_type_numel(t) * 8, FVI_ALIGNMENT);
@@ -26,16 +32,15 @@ static size_t wide_bytes(const fvi_type *t)
 
 static fv_status prepare(const fvi_query *q, void **out, size_t *scratch)
 {
-    state *s = fvi_calloc(1, sizeof *s);
+    state *s = fvi_calloc(1, sizeof *s + sizeof *s->in * (size_t)q->n_in);
     if (!s) return fvi_nomem(q->env->ctx);
-    *scratch = 0;
+    *scratch = list_bytes(q->n_in);
     s->node = q->node;
     s->n_in = q->n_in;
     s->n_out = q->n_out;
     for (int i = 0; i < q->n_in; i++) {
-        s->in[i] = q->in[i];
-        s->slot[i] = -1;
-        if (q->in[i].rank && q->in[i].dim[0] == FV_RAGGED) s->slot[i] = q->node->in[i]->node->slot;
+        s->in[i] = (operand){q->in[i], -1};
+        if (q->in[i].rank && q->in[i].dim[0] == FV_RAGGED) s->in[i].slot = q->node->in[i]->node->slot;
         else *scratch += wide_bytes(&q->in[i]);
     }
     for (int i = 0; i < q->n_out; i++) {
@@ -93,23 +98,23 @@ static void narrow(const fvi_type *t, const void *src, void *dst, int64_t n)
 static fv_status run(void *p, void *const *in, void *const *out, void *scratch, const fvi_exec *x)
 {
     const state *s = p;
-    fvi_ref_tensor ti[FVI_MAX_IN], to[FVI_MAX_OUT];
-    char *at = scratch;
-    void *ragged[FVI_MAX_IN] = {NULL};
+    fvi_ref_tensor *ti = scratch, to[FVI_MAX_OUT];
+    char *at = (char *)scratch + list_bytes(s->n_in);
     fv_status status = FV_OK;
     for (int i = 0; i < s->n_in; i++) {
-        ti[i].type = s->in[i];
+        const operand *o = &s->in[i];
+        ti[i].type = o->type;
         ti[i].p = in[i];
-        if (s->slot[i] >= 0) ti[i].type.dim[0] = x->ragged_rows ? x->ragged_rows[s->slot[i]] : 0;
-        if (native(s->in[i].dtype)) continue;
+        if (o->slot >= 0) ti[i].type.dim[0] = x->ragged_rows ? x->ragged_rows[o->slot] : 0;
+        if (native(o->type.dtype)) continue;
         const int64_t n = fvi_type_numel(&ti[i].type);
-        if (s->slot[i] >= 0) {
-            if (!(ti[i].p = ragged[i] = fvi_malloc((size_t)n * 8))) status = fvi_nomem(x->ctx);
+        if (o->slot >= 0) {
+            if (!(ti[i].p = fvi_malloc((size_t)n * 8))) status = fvi_nomem(x->ctx);
         } else {
             ti[i].p = at;
-            at += wide_bytes(&s->in[i]);
+            at += wide_bytes(&o->type);
         }
-        if (status == FV_OK) widen(&s->in[i], in[i], ti[i].p, n);
+        if (status == FV_OK) widen(&o->type, in[i], ti[i].p, n);
     }
     for (int i = 0; i < s->n_out; i++) {
         to[i].type = s->out[i];
@@ -123,7 +128,8 @@ static fv_status run(void *p, void *const *in, void *const *out, void *scratch, 
     if (status == FV_OK) s->node->op->ref(&r);
     for (int i = 0; i < s->n_out && status == FV_OK; i++)
         if (!native(s->out[i].dtype)) narrow(&s->out[i], to[i].p, out[i], fvi_type_numel(&s->out[i]));
-    for (int i = 0; i < s->n_in; i++) fvi_free(ragged[i]);
+    for (int i = 0; i < s->n_in; i++)
+        if (s->in[i].slot >= 0 && ti[i].p != in[i]) fvi_free(ti[i].p);
     return status;
 }
 

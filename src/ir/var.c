@@ -124,7 +124,7 @@ static void initialise(const fvi_store *s, const fvi_var *v, void *plain)
     const int64_t n = fvi_type_numel(&v->type);
     const fv_init *init = &v->init;
     if (init->kind == FV_INIT_ZEROS || (init->kind == FV_INIT_CONSTANT && init->a == 0)) return;    /* blocks start zeroed */
-    const uint64_t stream = fvi_hash_text(v->name);
+    const uint64_t stream = fvi_hash_text(v->role == FV_EMA && v->base ? v->base->name : v->name);
 #pragma omp parallel for if (n > 65536)
     for (int64_t block = 0; block < (n + 3) / 4; block++) {
         double x[4] = {init->a, init->a, init->a, init->a};
@@ -163,11 +163,11 @@ static bool same_group(const fvi_var *a, const fvi_var *b)
 /* All variables of the list of the same role and companion name stand in one block, in order. */
 static fv_status materialise_group(fvi_store *s, fvi_var *const *vars, int n, int first)
 {
+    const fvi_var *like = vars[first];
     size_t bytes = 0;
     for (int i = first; i < n; i++) {
         fvi_var *v = vars[i];
-        v->note = !v->data && same_group(v, vars[first]);
-        if (!v->note) continue;
+        if (v->data || !same_group(v, like)) continue;
         if (v->base && fvi_type_same_shape(&v->type, &v->base->type)) v->home = v->base->home;
         v->home_fixed = true;
         v->bytes = fvi_layout_bytes(v->home, &v->type);
@@ -182,8 +182,7 @@ static fv_status materialise_group(fvi_store *s, fvi_var *const *vars, int n, in
     }
     for (int i = first; i < n; i++) {
         fvi_var *v = vars[i];
-        if (!v->note) continue;
-        v->note = 0;
+        if (v->data || !same_group(v, like)) continue;
         v->data = (char *)block.data + v->block_offset;
         const fv_status status = fill(s, v);
         if (status != FV_OK) {
@@ -202,11 +201,25 @@ fv_status fvi_store_materialise(fvi_store *s, fvi_var *const *vars, int n)
     return FV_OK;
 }
 
+bool fvi_path_below(const char *name, const char *prefix)
+{
+    const size_t n = prefix ? strlen(prefix) : 0;
+    return n == 0 || (!strncmp(name, prefix, n) && (name[n] == '.' || name[n] == 0));
+}
+
 uint64_t fvi_store_trainable_hash(const fvi_store *s)
 {
     uint64_t h = 14695981039346656037u;
     for (int i = 0; i < s->vars.count; i++)
         if (s->vars.items[i]->role == FV_PARAMETER && !s->vars.items[i]->trainable) h = (h ^ (uint64_t)(i + 1)) * 1099511628211u;
+    return h;
+}
+
+uint64_t fvi_store_gradient_hash(const fvi_store *s, const char *prefix)
+{
+    uint64_t h = 14695981039346656037u;
+    for (int i = 0; i < s->vars.count; i++)
+        if (s->vars.items[i]->role == FV_GRADIENT && s->vars.items[i]->base && fvi_path_below(s->vars.items[i]->base->name, prefix)) h = (h ^ (uint64_t)(i + 1)) * 1099511628211u;
     return h;
 }
 

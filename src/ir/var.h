@@ -55,6 +55,9 @@ fv_status fvi_store_get(fvi_store *s, const char *name, fv_role role, const fvi_
  * with its pending value or its initial value (a function of seed and name only). */
 fv_status fvi_store_materialise(fvi_store *s, fvi_var *const *vars, int n) FV_CHECKED;
 uint64_t fvi_store_trainable_hash(const fvi_store *s);
+uint64_t fvi_store_gradient_hash(const fvi_store *s, const char *prefix);     /* which parameters at or below that path have one */
+/* Is the name the path `prefix`, or below it ("gen" takes gen and gen.x, not gen2)? NULL and "": every name. */
+bool fvi_path_below(const char *name, const char *prefix);
 void fvi_var_touched(fvi_store *s, fvi_var *v);                       /* written: raises clock and version */
 
 #endif

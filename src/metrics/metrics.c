@@ -32,8 +32,20 @@ bool fvi_metric_smaller_is_better(fvi_metric m)
     return m == FVI_METRIC_LOSS;
 }
 
+bool fvi_metric_tells(fvi_metric m, int64_t classes)
+{
+    switch (m) {
+    case FVI_METRIC_TOP2: return classes > 2;
+    case FVI_METRIC_TOP3: return classes > 3;
+    case FVI_METRIC_TOP5: return classes > 5;
+    case FVI_METRIC_TOP10: return classes > 10;
+    default: return true;
+    }
+}
+
 double fvi_metric_value(const fvi_confusion *c, fvi_metric m)
 {
+    if (!fvi_metric_tells(m, c->classes)) return (double)NAN;
     switch (m) {
     case FVI_METRIC_ACC: return fvi_confusion_accuracy(c);
     case FVI_METRIC_TOP2: return fvi_confusion_topk(c, 2);

@@ -30,6 +30,9 @@ extern const char *const fvi_metric_names[];
 /* Which one fvi_metric_names[index] means. */
 fvi_metric fvi_metric_of(int64_t index);
 bool fvi_metric_smaller_is_better(fvi_metric m);
-double fvi_metric_value(const fvi_confusion *c, fvi_metric m);       /* zero_division 0; NaN without samples */
+/* Does it tell anything of so many classes? The true class is always among the five largest scores of five. */
+bool fvi_metric_tells(fvi_metric m, int64_t classes);
+/* zero_division 0; NaN without samples, and where the figure tells nothing. */
+double fvi_metric_value(const fvi_confusion *c, fvi_metric m);
 
 #endif

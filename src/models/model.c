@@ -98,7 +98,7 @@ static fv_status unknown_model(fv_context *ctx, const char *name)
 /* One member of the JSON object of arguments. */
 static fv_status set_argument(fv_context *ctx, const fv_model *m, const fvi_json *v)
 {
-    char what[160], number[40];
+    char what[160], number[32];
     snprintf(what, sizeof what, "argument %s of model %s", v->key, m->name);
     const fvi_attr_def *d = m->def->args ? fvi_attr_find(m->def->args, v->key) : NULL;
     if (!d) {
@@ -116,7 +116,7 @@ static fv_status set_argument(fv_context *ctx, const fv_model *m, const fvi_json
     } else if (v->kind == FVI_JSON_BOOL && d->kind == FVI_ATTR_BOOL) {
         text = v->number != 0 ? "true" : "false";
     } else if (v->kind == FVI_JSON_NUMBER && (d->kind == FVI_ATTR_INT || d->kind == FVI_ATTR_FLOAT)) {
-        snprintf(number, sizeof number, "%.17g", v->number);
+        fvi_print_double(number, v->number);
         text = number;
     }
     if (!text) return fvi_fail(ctx, FV_ERROR_CONFIG, "%s has a value of the wrong type", what);

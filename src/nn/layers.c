@@ -20,7 +20,8 @@ fv_value *fv_conv2d(fv_graph *g, const char *name, fv_value *x, const fv_conv_op
     } else {
         int64_t dims[4] = {o->out, in / groups, o->kernel, o->kernel};
         fv_value *w = fv_param(g, "weight", FV_PARAM_WEIGHT, 4, dims, o->init ? *o->init : fv_init_kaiming_fan_out(4, dims));
-        fv_value *b = o->bias ? fv_param(g, "bias", FV_PARAM_BIAS, 1, &o->out, fv_init_linear(dims[1] * o->kernel * o->kernel)) : NULL;
+        fv_value *b = o->bias ? fv_param(g, "bias", FV_PARAM_BIAS, 1, &o->out,
+                                            o->bias_init ? *o->bias_init : fv_init_linear(dims[1] * o->kernel * o->kernel)) : NULL;
         int64_t padding = o->same ? dilation * (o->kernel - 1) / 2 : o->padding;
         fv_conv2d_options c = {{stride, stride}, {padding, padding}, {dilation, dilation}, groups};
         y = fv_conv2d_op(g, x, w, b, &c);
@@ -29,9 +30,10 @@ fv_value *fv_conv2d(fv_graph *g, const char *name, fv_value *x, const fv_conv_op
     return y;
 }
 
-static fv_value *linear(fv_graph *g, const char *name, fv_value *x, int64_t out, bool bias)
+fv_value *fv_linear_with(fv_graph *g, const char *name, fv_value *x, const fv_linear_options *o)
 {
     if (!name || !x) return NULL;
+    const int64_t out = o->out;
     fv_push(g, "%s", name);
     int64_t in = fv_value_dim(x, -1);
     fv_value *y = NULL;
@@ -39,8 +41,8 @@ static fv_value *linear(fv_graph *g, const char *name, fv_value *x, int64_t out,
         fv_graph_fail(g, FV_ERROR_SHAPE, "linear layer from %lld to %lld features", (long long)in, (long long)out);
     } else {
         int64_t dims[2] = {out, in};
-        fv_value *w = fv_param(g, "weight", FV_PARAM_WEIGHT, 2, dims, fv_init_linear(in));
-        fv_value *b = bias ? fv_param(g, "bias", FV_PARAM_BIAS, 1, &out, fv_init_linear(in)) : NULL;
+        fv_value *w = fv_param(g, "weight", FV_PARAM_WEIGHT, 2, dims, o->init ? *o->init : fv_init_linear(in));
+        fv_value *b = !o->no_bias ? fv_param(g, "bias", FV_PARAM_BIAS, 1, &out, o->bias_init ? *o->bias_init : fv_init_linear(in)) : NULL;
         y = b ? fv_op(g, "linear", NULL, 3, x, w, b) : fv_op(g, "linear", NULL, 2, x, w);
     }
     fv_pop(g);
@@ -49,12 +51,12 @@ static fv_value *linear(fv_graph *g, const char *name, fv_value *x, int64_t out,
 
 fv_value *fv_linear(fv_graph *g, const char *name, fv_value *x, int64_t out)
 {
-    return linear(g, name, x, out, true);
+    return fv_linear_with(g, name, x, &FV_LINEAR(.out = out));
 }
 
 fv_value *fv_linear_without_bias(fv_graph *g, const char *name, fv_value *x, int64_t out)
 {
-    return linear(g, name, x, out, false);
+    return fv_linear_with(g, name, x, &FV_LINEAR(.out = out, .no_bias = true));
 }
 
 /* running += momentum * (new - running) */
@@ -76,8 +78,8 @@ fv_value *fv_batch_norm(fv_graph *g, const char *name, fv_value *x, const fv_nor
     fv_push(g, "%s", name);
     const char *attrs = fv_name(g, "eps=%.17g", o->eps != 0 ? o->eps : 1e-5);
     fv_dtype dtype = fv_graph_dtype(g);
-    fv_value *scale = fv_param(g, "weight", FV_PARAM_NORM, 1, &channels, o->zero_scale ? zero : one);
-    fv_value *shift = fv_param(g, "bias", FV_PARAM_NORM, 1, &channels, zero);
+    fv_value *scale = fv_param(g, "weight", FV_PARAM_NORM, 1, &channels, o->scale_init ? *o->scale_init : o->zero_scale ? zero : one);
+    fv_value *shift = fv_param(g, "bias", FV_PARAM_NORM, 1, &channels, o->shift_init ? *o->shift_init : zero);
     fv_value *mean = fv_buffer(g, "running_mean", dtype, 1, &channels, zero);
     fv_value *var = fv_buffer(g, "running_var", dtype, 1, &channels, one);
     fv_var *scale_var = scale ? fv_graph_find_var(g, fvi_graph_path(g, "weight")) : NULL;
@@ -96,12 +98,14 @@ fv_value *fv_batch_norm(fv_graph *g, const char *name, fv_value *x, const fv_nor
 fv_value *fv_layer_norm(fv_graph *g, const char *name, fv_value *x, int axis, const fv_norm_options *o)
 {
     if (!name || !x) return NULL;
+    const fv_norm_options none = {0};
+    if (!o) o = &none;
     int64_t features = fv_value_dim(x, axis);
     fv_init one = {FV_INIT_CONSTANT, 1, 0}, zero = {FV_INIT_ZEROS, 0, 0};
     fv_push(g, "%s", name);
-    fv_value *scale = fv_param(g, "weight", FV_PARAM_NORM, 1, &features, o && o->zero_scale ? zero : one);
-    fv_value *shift = fv_param(g, "bias", FV_PARAM_NORM, 1, &features, zero);
-    fv_value *y = fv_op(g, "layer_norm", fv_name(g, "eps=%.17g axis=%d", o && o->eps != 0 ? o->eps : 1e-6, axis), 3, x, scale, shift);
+    fv_value *scale = fv_param(g, "weight", FV_PARAM_NORM, 1, &features, o->scale_init ? *o->scale_init : o->zero_scale ? zero : one);
+    fv_value *shift = fv_param(g, "bias", FV_PARAM_NORM, 1, &features, o->shift_init ? *o->shift_init : zero);
+    fv_value *y = fv_op(g, "layer_norm", fv_name(g, "eps=%.17g axis=%d", o->eps != 0 ? o->eps : 1e-6, axis), 3, x, scale, shift);
     fv_pop(g);
     return y;
 }

@@ -94,7 +94,7 @@ FV_PRINTF(2, 3) static void fail(fvi_onnx *o, const char *fmt, ...)
     char text[400];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    fvi_vprint(text, sizeof text, fmt, args);
     va_end(args);
     onnx_fail(&of(o)->file, FV_ERROR_INVALID, "%s (%s): %s", o->node->path, o->node->op->name, text);
 }
@@ -103,10 +103,14 @@ FV_PRINTF(2, 3) static void fail(fvi_onnx *o, const char *fmt, ...)
 
 static void emit(onnx_export *e, fvi_node *n)
 {
-    const char *in[FVI_MAX_IN], *weight, *bias;
+    const char *few[FVI_FEW_IN], **in = FVI_ROOM(&e->file.arena, few, n->n_in), *weight, *bias;
     fv_value *out = n->n_out ? &n->out[0] : NULL;
     emitter m = {{.node = n, .attr = n->attr, .opset = e->file.o->opset, .n_in = n->n_in, .in = in, .add = add, .number = number, .ints = ints,
                   .shape = shape, .fresh = fresh, .same = same, .fail = fail}, e};
+    if (!in) {
+        onnx_fail(&e->file, FV_ERROR_NOMEM, "out of memory");
+        return;
+    }
     if (!n->op->onnx && !n->op->onnx_emit) {
         fail(&m.o, "there is nothing like it in ONNX; export a function that is not for training");
         return;

@@ -22,7 +22,7 @@ void onnx_fail(onnx_file *f, fv_status status, const char *fmt, ...)
     va_list args;
     if (f->status != FV_OK) return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    fvi_vprint(text, sizeof text, fmt, args);
     va_end(args);
     f->status = fvi_fail(f->ctx, status, "%s", text);
 }
@@ -72,12 +72,15 @@ const char *onnx_unique(onnx_file *f, const char *wanted)
 
 static void put_attribute(fvi_pb *p, const fvi_onnx_attr *a)
 {
+    static const int kinds[] = {[FVI_ONNX_IS_INT] = ATTRIBUTE_KIND_INT, [FVI_ONNX_IS_FLOAT] = ATTRIBUTE_KIND_FLOAT,
+                                [FVI_ONNX_IS_INTS] = ATTRIBUTE_KIND_INTS, [FVI_ONNX_IS_TEXT] = ATTRIBUTE_KIND_TEXT};
     fvi_pb_begin(p, NODE_ATTRIBUTE);
     fvi_pb_string(p, ATTRIBUTE_NAME, a->name);
     if (a->kind == FVI_ONNX_IS_FLOAT) fvi_pb_float(p, ATTRIBUTE_FLOAT, (float)a->f);
     else if (a->kind == FVI_ONNX_IS_INT) fvi_pb_int(p, ATTRIBUTE_INT, a->i);
+    else if (a->kind == FVI_ONNX_IS_TEXT) fvi_pb_string(p, ATTRIBUTE_TEXT, a->text);
     for (int i = 0; a->kind == FVI_ONNX_IS_INTS && i < a->n; i++) fvi_pb_int(p, ATTRIBUTE_INTS, a->ints[i]);
-    fvi_pb_int(p, ATTRIBUTE_KIND, a->kind == FVI_ONNX_IS_FLOAT ? ATTRIBUTE_KIND_FLOAT : a->kind == FVI_ONNX_IS_INT ? ATTRIBUTE_KIND_INT : ATTRIBUTE_KIND_INTS);
+    fvi_pb_int(p, ATTRIBUTE_KIND, kinds[a->kind]);
     fvi_pb_end(p);
 }
 

@@ -61,10 +61,9 @@ static const onnx_known *read_variable(onnx_export *e, fv_value *v)
         if (e->file.status == FV_OK) e->file.status = status;
         return NULL;
     }
-    if (!real && var->type.dtype != FV_I64) {
-        onnx_fail(&e->file, FV_ERROR_INVALID, "%s: computing with %s is not exported", var->name, fv_dtype_name(var->type.dtype));
-        return NULL;
-    }
+    const size_t size = fv_dtype_size(var->type.dtype);
+    for (int64_t i = fvi_type_numel(&var->type) - 1; i >= 0 && size < 8 && !real; i--)       /* in place, from the end */
+        k->i[i] = size == 4 ? ((const int32_t *)k->p)[i] : ((const uint8_t *)k->p)[i];
     return e->values[v->id].known = k;
 }
 
@@ -73,8 +72,12 @@ const onnx_known *onnx_known_of(onnx_export *e, fv_value *v)
     if (e->file.status != FV_OK || e->values[v->id].known) return e->values[v->id].known;
     fvi_node *n = v->node;
     if (n->var) return read_variable(e, v);
-    fvi_ref_tensor in[FVI_MAX_IN], out[FVI_MAX_OUT];
+    fvi_ref_tensor few[FVI_FEW_IN], *in = FVI_ROOM(&e->file.arena, few, n->n_in), out[FVI_MAX_OUT];
     fvi_exec x = {.ctx = e->file.ctx, .threads = 1};
+    if (!in) {
+        onnx_fail(&e->file, FV_ERROR_NOMEM, "out of memory");
+        return NULL;
+    }
     for (int k = 0; k < n->n_in; k++) {
         const onnx_known *input = onnx_known_of(e, n->in[k]);
         if (!input) return NULL;
@@ -93,15 +96,19 @@ const char *onnx_known_values(onnx_export *e, const char *wanted, const onnx_kno
 {
     if (e->file.status != FV_OK) return "";
     const int64_t n = fvi_type_numel(&k->type);
-    if (!fv_dtype_is_float(k->type.dtype)) return onnx_values(&e->file, wanted, FVI_ONNX_I64, k->type.rank, k->type.dim, k->i);
-    float *narrow = fvi_malloc((size_t)n * sizeof *narrow);
-    if (!narrow) {
+    const int type = fvi_onnx_type(k->type.dtype);
+    union { float *f; int32_t *i; uint8_t *u; void *p; } narrow;
+    if (type == FVI_ONNX_I64) return onnx_values(&e->file, wanted, type, k->type.rank, k->type.dim, k->i);
+    if (!(narrow.p = fvi_malloc((size_t)n * sizeof(float)))) {
         onnx_fail(&e->file, FV_ERROR_NOMEM, "out of memory");
         return "";
     }
-    for (int64_t i = 0; i < n; i++) narrow[i] = (float)k->f[i];
-    const char *name = onnx_values(&e->file, wanted, FVI_ONNX_F32, k->type.rank, k->type.dim, narrow);
-    fvi_free(narrow);
+    for (int64_t i = 0; i < n; i++)
+        if (type == FVI_ONNX_F32) narrow.f[i] = (float)k->f[i];
+        else if (type == FVI_ONNX_I32) narrow.i[i] = (int32_t)k->i[i];
+        else narrow.u[i] = (uint8_t)k->i[i];
+    const char *name = onnx_values(&e->file, wanted, type, k->type.rank, k->type.dim, narrow.p);
+    fvi_free(narrow.p);
     return name;
 }
 

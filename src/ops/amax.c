@@ -10,9 +10,17 @@ static double greatest(double x, double max, const void *attr)
     return x > max || isnan(x) ? x : max;
 }
 
+static int64_t whole(int64_t x, int64_t max) { return x > max ? x : max; }
+
+static fv_status infer(fvi_infer *c)
+{
+    FVI_TRY(c->ctx, fvi_infer_numbers(c, 0));
+    return fvi_infer_reduce(c);
+}
+
 static void reference(const fvi_ref *r)
 {
-    fvi_ref_reduce(r, -INFINITY, greatest);
+    fvi_ref_reduce(r, -INFINITY, greatest, INT64_MIN, whole);
 }
 
 static fv_status gradient(fvi_gradient *c)
@@ -25,15 +33,20 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
-FVI_REDUCE_SAMPLES(samples, FVI_DRAW_DISTINCT);
+FVI_REDUCE_SAMPLES(samples, FVI_DRAW_DISTINCT, FVI_REDUCE_WHOLE_ROWS(samples));
 
 static void onnx(fvi_onnx *o) { fvi_reduce_onnx(o, "ReduceMax", 18); }
 
 static const fvi_op op_amax = {
     .name = "amax", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = greatest x over axes",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_reduce_attr), .attrs = attrs,
-    .infer = fvi_infer_reduce, .grad = gradient, .ref = reference,
+    .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .onnx_emit = onnx,
 };
 FVI_OPS(amax, &op_amax);
+
+fv_value *fv_amax(fv_graph *g, fv_value *x, unsigned axes, bool keep_dims)
+{
+    return fvi_emit(g, "amax", &(fvi_reduce_attr){axes, keep_dims}, 1, x);
+}

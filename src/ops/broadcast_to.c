@@ -11,7 +11,6 @@ static fv_status infer(fvi_infer *c)
     const fvi_broadcast_to_attr *a = c->attr;
     fvi_type wide, *y = &c->out[0];
     char from[FVI_TYPE_TEXT], to[FVI_TYPE_TEXT];
-    FVI_TRY(c->ctx, fvi_infer_floats(c, 0));
     if (!fvi_dims_type(&a->dims, c->in[0].dtype, y)) return fvi_infer_fail(c, "dims is not a shape of rank 0 to %d", FV_MAX_RANK);
     if (!fvi_type_broadcast(&c->in[0], y, &wide) || !fvi_type_same_shape(&wide, y))
         return fvi_infer_fail(c, "%s cannot be broadcast to %s", fvi_type_text(&c->in[0], from), fvi_type_text(y, to));
@@ -25,7 +24,7 @@ static void reference(const fvi_ref *r)
     int64_t stride[1][FV_MAX_RANK], offset[1] = {0}, at[FV_MAX_RANK] = {0};
     fvi_broadcast_strides(&r->in[0].type, y, stride[0]);
     for (int64_t i = 0; i < n; i++) {
-        r->out[0].f[i] = r->in[0].f[offset[0]];
+        r->out[0].i[i] = r->in[0].i[offset[0]];            /* numbers of any kind: 8 bytes */
         fvi_broadcast_next(y, at, 1, stride, offset);
     }
 }
@@ -43,6 +42,8 @@ static const fvi_sample samples[] = {
     {"batch", &batch, 1, {FVI_S(FVI_DRAW_NORMAL, 1, 5)}},
     {"scalar", &image, 1, {FVI_S0(FVI_DRAW_NORMAL)}},
     {"same", &rows, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 7)}},
+    {"whole", &rows, 1, {FVI_S_WHOLE(FV_I64, 9, FV_N, 1)}},
+    {"truth", &rows, 1, {FVI_S_BOOL(7)}},
 };
 
 static void onnx(fvi_onnx *o)
@@ -74,4 +75,30 @@ fv_value *fv_broadcast_to(fv_graph *g, fv_value *x, int rank, const int64_t *dim
     const fvi_broadcast_to_attr a = fvi_dims_of(rank, dims);
     const fvi_type y = fvi_type_make(FV_F32, rank, dims);
     return x && fvi_type_same_shape(&x->type, &y) ? x : fvi_emit(g, "broadcast_to", &a, 1, x);
+}
+
+/* The axis `times` as long: with a new axis before it (the whole again and again) or behind it (each element). */
+static fv_value *repeated(fv_graph *g, fv_value *x, int axis, int64_t times, bool each)
+{
+    char text[FVI_TYPE_TEXT];
+    if (!x) return fv_graph_fail(g, FV_ERROR_INVALID, "repeat: no input");
+    fvi_type t = x->type, wide = {.rank = t.rank + 1};
+    const int at = fvi_axis(axis, t.rank), new_axis = at + each;
+    if (at < 0 || times < 1 || wide.rank > FV_MAX_RANK)
+        return fv_graph_fail(g, FV_ERROR_SHAPE, "axis %d of %s cannot be repeated %lld times", axis, fvi_type_text(&t, text),
+                             (long long)times);
+    if (times == 1) return x;
+    for (int i = 0; i < wide.rank; i++) wide.dim[i] = i == new_axis ? 1 : t.dim[i - (i > new_axis)];
+    x = fv_reshape(g, x, wide.rank, wide.dim);
+    wide.dim[new_axis] = times;
+    t.dim[at] *= times;
+    return fv_reshape(g, fv_broadcast_to(g, x, wide.rank, wide.dim), t.rank, t.dim);
+}
+
+fv_value *fv_repeat(fv_graph *g, fv_value *x, int axis, int64_t times) { return repeated(g, x, axis, times, true); }
+
+fv_value *fv_tile(fv_graph *g, fv_value *x, const int64_t *times)
+{
+    for (int i = fv_value_rank(x) - 1; i >= 0; i--) x = repeated(g, x, i, times[i], false);
+    return x;
 }

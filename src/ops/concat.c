@@ -75,7 +75,7 @@ static void onnx(fvi_onnx *o)
 
 static const fvi_op op_concat = {
     .name = "concat", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = inputs joined along axis",
-    .n_in_min = 1, .n_in_max = FVI_MAX_IN, .n_out = 1, .attr_size = sizeof(fvi_concat_attr), .attrs = attrs,
+    .n_in_min = 1, .n_in_max = FVI_ANY_IN, .n_out = 1, .attr_size = sizeof(fvi_concat_attr), .attrs = attrs,
     .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .onnx_emit = onnx,
@@ -84,7 +84,26 @@ FVI_OPS(concat, &op_concat);
 
 fv_value *fv_concat(fv_graph *g, int axis, int n, fv_value *const *x)
 {
-    if (n < 1 || n > FVI_MAX_IN)
-        return fv_graph_fail(g, FV_ERROR_INVALID, "concat: %d inputs; 1 to %d are possible", n, FVI_MAX_IN);
     return fvi_emit_v(g, "concat", &(fvi_concat_attr){axis}, n, x);
+}
+
+fv_value *fv_stack(fv_graph *g, int axis, int n, fv_value *const *x)
+{
+    fv_value *few[FVI_FEW_IN] = {NULL}, **part = FVI_ROOM(&g->arena, few, n);
+    if (!part) return fv_graph_fail(g, FV_ERROR_NOMEM, "out of memory");
+    for (int k = 0; k < n; k++) part[k] = fv_unsqueeze(g, x[k], axis);
+    return fv_concat(g, axis, n, part);
+}
+
+fv_value *fv_roll(fv_graph *g, fv_value *x, int axis, int64_t shift)
+{
+    const int64_t length = fv_value_dim(x, axis);
+    char text[FVI_TYPE_TEXT];
+    if (!x) return fv_graph_fail(g, FV_ERROR_INVALID, "roll: no input");
+    if (length <= 0)
+        return fv_graph_fail(g, FV_ERROR_SHAPE, "roll: axis %d of %s has no constant length", axis, fvi_type_text(&x->type, text));
+    const int64_t tail = ((shift % length) + length) % length;
+    if (!tail) return x;
+    fv_value *const parts[2] = {fv_slice(g, x, axis, length - tail, tail), fv_slice(g, x, axis, 0, length - tail)};
+    return fv_concat(g, axis, 2, parts);
 }

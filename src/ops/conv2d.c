@@ -330,22 +330,14 @@ static fv_status wgrad_gradient(fvi_gradient *c)
 
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
-/* Two operations for each tap that meets an output, padding included. */
-double fvi_conv2d_flops(const fvi_node *node, const fvi_type *in, const fvi_type *out)
+/* Two operations for each tap of w that meets an output, padding included. */
+static double flops(const fvi_type *y, const fvi_type *w)
 {
-    (void)node;
-    return 2 * (double)fvi_type_numel(&out[0]) * (double)(in[1].dim[1] * in[1].dim[2] * in[1].dim[3]);
+    return 2 * (double)fvi_type_numel(y) * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
 }
-static double dgrad_flops(const fvi_node *node, const fvi_type *in, const fvi_type *out)
-{
-    (void)node, (void)out;
-    return 2 * (double)fvi_type_numel(&in[0]) * (double)(in[1].dim[1] * in[1].dim[2] * in[1].dim[3]);
-}
-static double wgrad_flops(const fvi_node *node, const fvi_type *in, const fvi_type *out)
-{
-    (void)node;
-    return 2 * (double)fvi_type_numel(&in[1]) * (double)(out[0].dim[1] * out[0].dim[2] * out[0].dim[3]);
-}
+double fvi_conv2d_flops(const fvi_node *n) { return flops(&n->out[0].type, &n->in[1]->type); }
+static double dgrad_flops(const fvi_node *n) { return flops(&n->in[0]->type, &n->in[1]->type); }
+static double wgrad_flops(const fvi_node *n) { return flops(&n->in[1]->type, &n->out[0].type); }
 
 /* The same seven convolutions for the three ops: `size` and `kernel` are read by one of them each. */
 #define CASE(name_, sh, sw, ph, pw, dh, dw, g, h, w, kh, kw)                                                      \
@@ -431,4 +423,10 @@ fv_value *fv_conv2d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bia
     }
     if (o && o->groups) a.groups = o->groups;
     return fvi_emit(g, "conv2d", &a, bias ? 3 : 2, x, weight, bias);
+}
+
+fv_value *fv_conv1d_op(fv_graph *g, fv_value *x, fv_value *weight, fv_value *bias, const fv_conv1d_options *o)
+{
+    const fv_conv2d_options wide = {{1, o ? o->stride : 0}, {0, o ? o->padding : 0}, {1, o ? o->dilation : 0}, o ? o->groups : 0};
+    return fv_squeeze(g, fv_conv2d_op(g, fv_unsqueeze(g, x, 2), fv_unsqueeze(g, weight, 2), bias, &wide), 2);
 }

@@ -31,6 +31,6 @@ FV_CHECKED fv_status fvi_conv2d_infer(fvi_infer *c, const fvi_conv2d_attr *a, co
 /* The reference: bias may be NULL. */
 void fvi_conv2d_ref(const fvi_conv2d_attr *a, const fvi_ref_tensor *x, const fvi_ref_tensor *w, const double *bias,
                     const fvi_ref_tensor *y);
-double fvi_conv2d_flops(const fvi_node *node, const fvi_type *in, const fvi_type *out);
+double fvi_conv2d_flops(const fvi_node *node);
 
 #endif

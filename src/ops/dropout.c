@@ -15,7 +15,7 @@ static const fvi_attr_def attrs[] = {
     FVI_ATTR_END,
 };
 
-static fv_status infer(fvi_infer *c)
+fv_status fvi_dropout_infer(fvi_infer *c)
 {
     const fvi_type *x = &c->in[0], *random = &c->in[1];
     char text[FVI_TYPE_TEXT];
@@ -57,42 +57,46 @@ static const fvi_sample samples[] = {
 static const fvi_op op_dropout = {
     .name = "dropout", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = x / (1 - p) where kept, else 0",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1, .attr_size = sizeof(fvi_dropout_attr), .attrs = attrs,
-    .infer = infer, .grad = gradient, .again = fvi_again, .ref = reference,
+    .infer = fvi_dropout_infer, .grad = gradient, .again = fvi_again, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .random = true,
 };
 FVI_OPS(dropout, &op_dropout);
 
-static bool stream_taken(const fv_graph *g, int64_t stream)
+static bool stream_taken(const fv_graph *g, const char *op, int64_t stream)
 {
     for (int i = 0; i < g->nodes.count; i++) {
         const fvi_node *n = g->nodes.items[i];
-        if (n->op == &op_dropout && ((const fvi_dropout_attr *)n->attr)->stream == stream) return true;
+        if (fvi_node_is(n, op) && ((const fvi_dropout_attr *)n->attr)->stream == stream) return true;
     }
     return false;
 }
 
-/* Named by the path in the model; a second one at the same path counts on. */
-static int64_t stream_of(fv_graph *g)
+int64_t fvi_dropout_stream(fv_graph *g, const char *op)
 {
-    char name[32] = "dropout";
+    char name[48];
+    snprintf(name, sizeof name, "%s", op);
     for (int i = 2;; i++) {
         const char *path = fvi_graph_path(g, name);
         const int64_t stream = path ? (int64_t)(fvi_hash_text(path) >> 1) : 0;
-        if (!path || !stream_taken(g, stream)) return stream;
-        snprintf(name, sizeof name, "dropout%d", i);
+        if (!path || !stream_taken(g, op, stream)) return stream;
+        snprintf(name, sizeof name, "%s%d", op, i);
     }
+}
+
+fv_value *fvi_dropout_emit(fv_graph *g, const char *op, const void *attr, fv_value *x)
+{
+    const fvi_type t = x->type;
+    int64_t whole;
+    const bool fold = t.rank && t.dim[0] < FV_N && fvi_type_product(&t, 0, t.rank, &whole);
+    if (fold) x = fv_reshape(g, x, 2, (const int64_t[]){FV_N, -whole});
+    fv_value *y = fvi_emit(g, op, attr, 2, x, fvi_random_state(g));
+    return fold ? fv_reshape(g, y, t.rank, t.dim) : y;
 }
 
 fv_value *fv_dropout(fv_graph *g, fv_value *x, double p)
 {
     if (!x || p == 0 || !fv_graph_is_training(g)) return x;
-    const fvi_dropout_attr a = {p, stream_of(g)};
-    /* k*N rows are k of each sample: the op counts samples, so they are drawn as (N, the rest). */
-    const fvi_type t = x->type;
-    int64_t whole;
-    const bool fold = t.rank && t.dim[0] < FV_N && fvi_type_product(&t, 0, t.rank, &whole);
-    if (fold) x = fv_reshape(g, x, 2, (const int64_t[]){FV_N, -whole});
-    fv_value *y = fvi_emit(g, "dropout", &a, 2, x, fvi_random_state(g));
-    return fold ? fv_reshape(g, y, t.rank, t.dim) : y;
+    const fvi_dropout_attr a = {p, fvi_dropout_stream(g, "dropout")};
+    return fvi_dropout_emit(g, "dropout", &a, x);
 }

@@ -59,10 +59,9 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
-static double flops(const fvi_node *node, const fvi_type *in, const fvi_type *out)
+static double flops(const fvi_node *n)
 {
-    (void)node;
-    return 2 * (double)fvi_type_numel(&out[0]) * (double)in[1].dim[1];
+    return 2 * (double)fvi_type_numel(&n->out[0].type) * (double)n->in[1]->type.dim[1];
 }
 
 #define N FVI_DRAW_NORMAL

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y = op(a) op(b) on the last two axes, op = identity or transpose. Leading axes are equal, or b has rank 2 and serves
- * all of them. da = dy op(b)^T and db = op(a)^T dy, transposed back where the input was. */
+/* y = op(a) op(b) on the last two axes, op = identity or transpose; leading axes broadcast as NumPy's. da = dy op(b)^T and
+ * db = op(a)^T dy, transposed back where the input was, and summed over what was broadcast. */
 #include "ir/onnx.h"
 #include "ops/matmul.h"
 
@@ -19,16 +19,18 @@ static fv_status infer(fvi_infer *c)
     const fvi_type *a = &c->in[0], *b = &c->in[1];
     char t[2][FVI_TYPE_TEXT];
     FVI_TRY(c->ctx, fvi_infer_floats(c, 0));
-    bool fits = a->rank >= 2 && b->rank >= 2 && (b->rank == 2 || a->rank == b->rank);
-    for (int i = 0; fits && b->rank > 2 && i < a->rank - 2; i++) fits = a->dim[i] == b->dim[i];
-    fits = fits && a->dim[a->rank - (m->transpose_a ? 2 : 1)] == b->dim[b->rank - (m->transpose_b ? 1 : 2)];
+    fvi_type lead_a = *a, lead_b = *b, *y = &c->out[0];
+    lead_a.rank -= 2;
+    lead_b.rank -= 2;
+    const bool fits = a->rank >= 2 && b->rank >= 2 && fvi_type_broadcast(&lead_a, &lead_b, y) &&
+                      a->dim[a->rank - (m->transpose_a ? 2 : 1)] == b->dim[b->rank - (m->transpose_b ? 1 : 2)];
     if (!fits)
-        return fvi_infer_fail(c, "%s%s and %s%s cannot be multiplied: (..., M, K) and (..., K, P) with equal leading axes, or a second of rank 2, are needed",
-                              fvi_type_text(a, t[0]), m->transpose_a ? " transposed" : "", fvi_type_text(b, t[1]),
-                              m->transpose_b ? " transposed" : "");
-    c->out[0] = *a;
-    c->out[0].dim[a->rank - 2] = a->dim[a->rank - (m->transpose_a ? 1 : 2)];
-    c->out[0].dim[a->rank - 1] = b->dim[b->rank - (m->transpose_b ? 2 : 1)];
+        return fvi_infer_fail(c, "%s%s and %s%s cannot be multiplied: (..., M, K) and (..., K, P) are needed, with leading axes "
+                              "that are equal or broadcast", fvi_type_text(a, t[0]), m->transpose_a ? " transposed" : "",
+                              fvi_type_text(b, t[1]), m->transpose_b ? " transposed" : "");
+    y->rank += 2;
+    y->dim[y->rank - 2] = a->dim[a->rank - (m->transpose_a ? 1 : 2)];
+    y->dim[y->rank - 1] = b->dim[b->rank - (m->transpose_b ? 2 : 1)];
     return FV_OK;
 }
 
@@ -57,15 +59,16 @@ static void product_row(const fvi_matmul_attr *t, const double *a, const double 
 static void reference(const fvi_ref *r)
 {
     const fvi_matmul_attr *t = r->attr;
-    const fvi_type *a = &r->in[0].type, *b = &r->in[1].type, *y = &r->out[0].type;
+    const fvi_type *a = &r->in[0].type, *y = &r->out[0].type;
     const int64_t m = y->dim[y->rank - 2], p = y->dim[y->rank - 1], k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
-    const int64_t b_step = b->rank > 2 ? k * p : 0;
     int64_t batch = 1;
     for (int i = 0; i < y->rank - 2; i++) batch *= y->dim[i];
 #pragma omp parallel for collapse(2) if (FVI_WORTH_THREADS(batch * m * k * p))
     for (int64_t n = 0; n < batch; n++)
-        for (int64_t i = 0; i < m; i++)
-            product_row(t, r->in[0].f + n * m * k, r->in[1].f + n * b_step, r->out[0].f + (n * m + i) * p, i, m, k, p);
+        for (int64_t i = 0; i < m; i++) {
+            const double *left = r->in[0].f + fvi_matmul_offset(a, y, n), *right = r->in[1].f + fvi_matmul_offset(&r->in[1].type, y, n);
+            product_row(t, left, right, r->out[0].f + (n * m + i) * p, i, m, k, p);
+        }
 }
 
 /* The last two axes exchanged. */
@@ -88,34 +91,40 @@ static fv_value *joined(fv_graph *g, fv_value *v)
     return fv_reshape(g, v, 2, (const int64_t[]){rows, v->type.dim[v->type.rank - 1]});
 }
 
+/* One b for all of a's leading axes. */
+static bool shared(const fv_value *a, const fv_value *b) { return b->type.rank == 2 && a->type.rank > 2; }
+
+static fv_value *gradient_of_a(fvi_gradient *c, const fvi_matmul_attr *t)
+{
+    fv_value *b = c->in[1], *dy = c->dout[0];
+    if (!t->transpose_a) return fv_matmul(c->g, dy, b, false, !t->transpose_b);
+    if (shared(c->in[0], b)) return transposed(c->g, fv_matmul(c->g, dy, b, false, !t->transpose_b));
+    return fv_matmul(c->g, b, dy, t->transpose_b, true);
+}
+
+static fv_value *gradient_of_b(fvi_gradient *c, const fvi_matmul_attr *t)
+{
+    fv_value *a = c->in[0], *dy = c->dout[0];
+    if (shared(a, c->in[1]) && !t->transpose_a) {       /* the sum over leading axes is part of the product */
+        a = joined(c->g, a);
+        dy = joined(c->g, dy);
+    }
+    return t->transpose_b ? fv_matmul(c->g, dy, a, true, t->transpose_a) : fv_matmul(c->g, a, dy, !t->transpose_a, false);
+}
+
 static fv_status gradient(fvi_gradient *c)
 {
     const fvi_matmul_attr *t = c->node->attr;
-    fv_graph *g = c->g;
-    fv_value *a = c->in[0], *b = c->in[1], *dy = c->dout[0];
-    const bool shared = b->type.rank < a->type.rank;         /* one b for all of a's leading axes */
-    if (c->need[0]) {
-        if (!t->transpose_a) c->din[0] = fv_matmul(g, dy, b, false, !t->transpose_b);
-        else if (shared) c->din[0] = transposed(g, fv_matmul(g, dy, b, false, !t->transpose_b));
-        else c->din[0] = fv_matmul(g, b, dy, t->transpose_b, true);
-    }
-    if (c->need[1]) {
-        fv_value *left = a, *right = dy;
-        bool flip = !t->transpose_a;
-        if (shared && !t->transpose_a) {
-            left = joined(g, a);
-            right = joined(g, dy);
-        }
-        fv_value *db = t->transpose_b ? fv_matmul(g, right, left, true, !flip) : fv_matmul(g, left, right, flip, false);
-        c->din[1] = shared && db ? fvi_sum_to(g, db, b) : db;
-    }
-    return fv_graph_status(g);
+    if (c->need[0]) fvi_gradient_set(c, 0, gradient_of_a(c, t));
+    if (c->need[1]) fvi_gradient_set(c, 1, gradient_of_b(c, t));
+    return fv_graph_status(c->g);
 }
 
-static double flops(const fvi_node *node, const fvi_type *in, const fvi_type *out)
+static double flops(const fvi_node *n)
 {
-    const fvi_matmul_attr *t = node->attr;
-    return 2 * (double)fvi_type_numel(&out[0]) * (double)in[0].dim[in[0].rank - (t->transpose_a ? 2 : 1)];
+    const fvi_matmul_attr *t = n->attr;
+    const fvi_type *a = &n->in[0]->type;
+    return 2 * (double)fvi_type_numel(&n->out[0].type) * (double)a->dim[a->rank - (t->transpose_a ? 2 : 1)];
 }
 
 static const fvi_matmul_attr nn = {false, false}, tn = {true, false}, nt = {false, true}, tt = {true, true};
@@ -129,6 +138,10 @@ static const fvi_sample samples[] = {
     {"shared_second", &nt, 2, {FVI_S(N, FV_N, 2, 3, 4), FVI_S(N, 5, 4)}},
     {"shared_first", &tn, 2, {FVI_S(N, FV_N, 4, 3), FVI_S(N, 4, 2)}},
     {"shared_both", &tt, 2, {FVI_S(N, FV_N, 4, 3), FVI_S(N, 2, 4)}},
+    {"one_first", &nn, 2, {FVI_S(N, 3, 4), FVI_S(N, FV_N, 4, 2)}},
+    {"one_first_both", &tt, 2, {FVI_S(N, 4, 3), FVI_S(N, FV_N, 2, 4)}},
+    {"heads", &nt, 2, {FVI_S(N, FV_N, 1, 3, 4), FVI_S(N, 3, 2, 4)}},
+    {"crossed", &tn, 2, {FVI_S(N, 2, 1, 4, 3), FVI_S(N, FV_N, 1, 3, 4, 2)}},
 };
 
 static void onnx(fvi_onnx *o)

@@ -3,6 +3,7 @@
  * first of equals; NaN wins, as in PyTorch (aten/src/ATen/native/cpu/MaxPoolKernel.cpp). dx adds dy at those places. */
 #include "ir/onnx.h"
 #include "ops/pool2d.h"
+#include "ops/softmax.h"
 
 static const fvi_attr_def attrs[] = {FVI_POOL2D_ATTRS, FVI_ATTR_END};
 static const fvi_attr_def backward_attrs[] = {FVI_POOL2D_ATTRS, FVI_POOL2D_SIZE_ATTR(fvi_pool2d_attr), FVI_ATTR_END};
@@ -71,6 +72,18 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
+/* dy is read at the places that it was added to: what arrives there is its gradient. */
+static fv_status gradient_backward(fvi_gradient *c)
+{
+    const fvi_type *dy = &c->in[0]->type, *dx = &c->out[0]->type;
+    fv_graph *g = c->g;
+    fv_value *planes = fv_reshape(g, c->dout[0], 3, (const int64_t[]){dx->dim[0], dx->dim[1], dx->dim[2] * dx->dim[3]});
+    fv_value *index = fv_reshape(g, c->in[1], 3, (const int64_t[]){dy->dim[0], dy->dim[1], dy->dim[2] * dy->dim[3]});
+    fv_value *taken = fvi_emit(g, "take_along", &(fvi_softmax_attr){2}, 2, planes, index);
+    c->din[0] = fv_reshape(g, taken, dy->rank, dy->dim);
+    return fv_graph_status(g);
+}
+
 #define CASE(name_, k0, k1, s0, s1, p0, p1, h, w, ceil) \
     static const fvi_pool2d_attr name_ = {.kernel = {k0, k1}, .stride = {s0, s1}, .padding = {p0, p1}, .size = {h, w}, .ceil_mode = ceil}
 CASE(halving, 2, 2, 2, 2, 0, 0, 6, 4, false);
@@ -127,7 +140,7 @@ static const fvi_op op_max_pool2d = {
 static const fvi_op op_max_pool2d_backward = {
     .name = "max_pool2d_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = sum of dy at the places in index",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1, .attr_size = sizeof(fvi_pool2d_attr), .attrs = backward_attrs,
-    .infer = infer_backward, .no_grad = FVI_NO_SECOND, .ref = reference_backward,
+    .infer = infer_backward, .grad = gradient_backward, .ref = reference_backward,
     .samples = backward_samples, .n_samples = FVI_COUNT(backward_samples),
 };
 FVI_OPS(max_pool2d, &op_max_pool2d, &op_max_pool2d_backward);

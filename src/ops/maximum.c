@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* y = max(a, b), NaN if one is; dy goes to the greater, half to each where they are equal (PyTorch). */
-#include "ops/elementwise.h"
+#include "ops/compare.h"
 
 static double value(double a, double b, const void *attr)
 {
@@ -8,9 +8,11 @@ static double value(double a, double b, const void *attr)
     return a > b || isnan(a) ? a : b;
 }
 
+static int64_t whole(int64_t a, int64_t b) { return a > b ? a : b; }
+
 static void reference(const fvi_ref *r)
 {
-    fvi_ref_binary(r, value);
+    fvi_ref_arithmetic(r, value, whole);
 }
 
 static fv_status gradient(fvi_gradient *c)
@@ -27,15 +29,17 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
-FVI_BINARY_SAMPLES(samples, NULL, FVI_DRAW_DISTINCT, FVI_DRAW_DISTINCT);
+FVI_ARITHMETIC_SAMPLES(samples, FVI_DRAW_DISTINCT, FVI_DRAW_DISTINCT, 9);
+
+static void onnx(fvi_onnx *o) { fvi_onnx_extreme(o, "Max", "Greater"); }
 
 static const fvi_op op_maximum = {
     .name = "maximum", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = max(a, b)",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1,
-    .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
+    .infer = fvi_infer_arithmetic, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
-    .onnx = "Max",
+    .onnx_emit = onnx,
 };
 FVI_OPS(maximum, &op_maximum);
 

@@ -5,6 +5,12 @@
 
 FVI_REDUCE_ATTRS(attrs);
 
+static fv_status infer(fvi_infer *c)
+{
+    FVI_TRY(c->ctx, fvi_infer_floats(c, 0));
+    return fvi_infer_reduce_wide(c);
+}
+
 static double add(double x, double sum, const void *attr)
 {
     (void)attr;
@@ -13,7 +19,7 @@ static double add(double x, double sum, const void *attr)
 
 static void reference(const fvi_ref *r)
 {
-    fvi_ref_reduce(r, 0, add);
+    fvi_ref_reduce(r, 0, add, 0, NULL);
     const int64_t n = fvi_type_numel(&r->out[0].type), count = fvi_type_numel(&r->in[0].type) / n;
     for (int64_t i = 0; i < n; i++) r->out[0].f[i] /= (double)count;
 }
@@ -38,14 +44,14 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
-FVI_REDUCE_SAMPLES(samples, FVI_DRAW_NORMAL);
+FVI_REDUCE_SAMPLES(samples, FVI_DRAW_NORMAL, );
 
 static void onnx(fvi_onnx *o) { fvi_reduce_onnx(o, "ReduceMean", 18); }
 
 static const fvi_op op_mean = {
     .name = "mean", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = mean of x over axes",
     .n_in_min = 1, .n_in_max = 1, .n_out = 1, .attr_size = sizeof(fvi_reduce_attr), .attrs = attrs,
-    .infer = fvi_infer_reduce_wide, .grad = gradient, .ref = reference,
+    .infer = infer, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .precision = FVI_PRECISION_F32,
     .onnx_emit = onnx,

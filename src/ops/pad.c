@@ -18,7 +18,6 @@ static fv_status infer(fvi_infer *c)
     const fvi_type *x = &c->in[0];
     fvi_type *y = &c->out[0];
     char text[FVI_TYPE_TEXT];
-    FVI_TRY(c->ctx, fvi_infer_floats(c, 0));
     *y = *x;
     if (a->before.n > x->rank || a->after.n > x->rank)
         return fvi_infer_fail(c, "before and after name more axes than %s has", fvi_type_text(x, text));
@@ -39,9 +38,12 @@ static void reference(const fvi_ref *r)
     int64_t stride[1][FV_MAX_RANK], offset[1] = {0}, at[FV_MAX_RANK] = {0};
     fvi_plain_strides(y, stride[0]);
     for (int i = 0; i < x->rank; i++) offset[0] += fvi_dims_at(&a->before, i, 0) * stride[0][i];
-    for (int64_t i = 0; i < n_out; i++) r->out[0].f[i] = a->value;
+    const bool floating = fv_dtype_is_float(y->dtype);
+    for (int64_t i = 0; i < n_out; i++)
+        if (floating) r->out[0].f[i] = a->value;
+        else r->out[0].i[i] = (int64_t)a->value;
     for (int64_t i = 0; i < n; i++) {
-        r->out[0].f[offset[0]] = r->in[0].f[i];
+        r->out[0].i[offset[0]] = r->in[0].i[i];            /* numbers of any kind: 8 bytes */
         fvi_broadcast_next(x, at, 1, stride, offset);
     }
 }
@@ -58,12 +60,13 @@ static fv_status gradient(fvi_gradient *c)
 }
 
 static const fvi_pad_attr image = {{4, {0, 0, 1, 2}}, {4, {0, 0, 1, 0}}, 0}, token = {{2, {0, 1}}, {0, {0}}, -1.5},
-                          batch = {{1, {FV_N}}, {1, {2 * FV_N}}, 0}, none = {{0, {0}}, {0, {0}}, 0};
+                          batch = {{1, {FV_N}}, {1, {2 * FV_N}}, 0}, none = {{0, {0}}, {0, {0}}, 0}, labels = {{2, {0, 1}}, {2, {0, 2}}, -100};
 static const fvi_sample samples[] = {
     {"image", &image, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 3, 5, 4)}},
     {"token", &token, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 4, 3)}},
     {"batch", &batch, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 3)}},
     {"none", &none, 1, {FVI_S(FVI_DRAW_NORMAL, FV_N, 3)}},
+    {"whole", &labels, 1, {FVI_S_WHOLE(FV_I64, 9, FV_N, 3)}},
 };
 
 static void onnx(fvi_onnx *o)
@@ -79,7 +82,9 @@ static void onnx(fvi_onnx *o)
         pads[i] = fvi_dims_at(&a->before, i, 0);
         pads[rank + i] = fvi_dims_at(&a->after, i, 0);
     }
-    o->add(o, &(fvi_onnx_op){.type = "Pad", .in = {o->in[0], o->shape(o, 2 * rank, pads), o->number(o, a->value)}, .out = {o->out[0]}});
+    const fvi_type *x = &o->node->in[0]->type;
+    const char *value = fvi_onnx_cast(o, o->number(o, a->value), FVI_ONNX_F32, fvi_onnx_type(x->dtype), NULL);
+    o->add(o, &(fvi_onnx_op){.type = "Pad", .in = {o->in[0], o->shape(o, 2 * rank, pads), value}, .out = {o->out[0]}});
 }
 
 static const fvi_op op_pad = {

@@ -74,3 +74,27 @@ fv_value *fv_flatten(fv_graph *g, fv_value *x, int start_axis)
         return fv_graph_fail(g, FV_ERROR_SHAPE, "flatten: %s holds N twice, is ragged or too large", fvi_type_text(&x->type, text));
     return fv_reshape(g, x, start + 1, y.dim);
 }
+
+fv_value *fv_unsqueeze(fv_graph *g, fv_value *x, int axis)
+{
+    char text[FVI_TYPE_TEXT];
+    if (!x) return fv_graph_fail(g, FV_ERROR_INVALID, "unsqueeze: no input");
+    const int rank = x->type.rank + 1, at = fvi_axis(axis, rank);
+    if (at < 0 || rank > FV_MAX_RANK)
+        return fv_graph_fail(g, FV_ERROR_SHAPE, "unsqueeze: %s has no place for axis %d", fvi_type_text(&x->type, text), axis);
+    int64_t dims[FV_MAX_RANK];
+    for (int i = 0; i < rank; i++) dims[i] = i == at ? 1 : x->type.dim[i - (i > at)];
+    return fv_reshape(g, x, rank, dims);
+}
+
+fv_value *fv_squeeze(fv_graph *g, fv_value *x, int axis)
+{
+    char text[FVI_TYPE_TEXT];
+    if (!x) return fv_graph_fail(g, FV_ERROR_INVALID, "squeeze: no input");
+    const int rank = x->type.rank - 1, at = fvi_axis(axis, x->type.rank);
+    if (at < 0 || x->type.dim[at] != 1)
+        return fv_graph_fail(g, FV_ERROR_SHAPE, "squeeze: axis %d of %s is not of length 1", axis, fvi_type_text(&x->type, text));
+    int64_t dims[FV_MAX_RANK];
+    for (int i = 0; i < rank; i++) dims[i] = x->type.dim[i + (i >= at)];
+    return fv_reshape(g, x, rank, dims);
+}

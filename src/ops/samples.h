@@ -15,6 +15,13 @@
 #define FVI_S_INDEX(classes_, ...)                                                                                  \
     {.dtype = FV_I64, .rank = FVI_S_RANK(__VA_ARGS__), .dim = {__VA_ARGS__}, .draw = FVI_DRAW_INDEX, .classes = (classes_), \
      .no_grad = true}
+/* Whole numbers of type `dtype_` in -most_ .. most_; bool: 0 and 1. */
+#define FVI_S_WHOLE(dtype_, most_, ...)                                                                            \
+    {.dtype = (dtype_), .rank = FVI_S_RANK(__VA_ARGS__), .dim = {__VA_ARGS__}, .draw = FVI_DRAW_WHOLE,             \
+     .classes = (most_), .no_grad = true}
+#define FVI_S_BOOL(...)                                                                                            \
+    {.dtype = FV_BOOL, .rank = FVI_S_RANK(__VA_ARGS__), .dim = {__VA_ARGS__}, .draw = FVI_DRAW_INDEX, .classes = 2, \
+     .no_grad = true}
 #define FVI_S_COUNTS(...) \
     {.dtype = FV_I64, .rank = FVI_S_RANK(__VA_ARGS__), .dim = {__VA_ARGS__}, .draw = FVI_DRAW_COUNTS, .no_grad = true}
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y = x sigmoid(x) (swish; Elfwing et al., arXiv:1702.03118); dx = dy s (1 + x (1 - s)) with s = sigmoid(x). */
+/* y = x sigmoid(x) (swish; Elfwing et al., arXiv:1702.03118); dx = dy s (1 + x (1 - s)) with s = sigmoid(x),
+ * whose own gradient for x is dy s (1 - s) (2 + x (1 - 2s)). */
 #include "ops/activation.h"
 
 static double value(double x, const void *attr)
@@ -22,6 +23,19 @@ static fv_status gradient(fvi_gradient *c)
     return fvi_act_gradient(c, "silu_backward", c->in[0]);
 }
 
+static fv_status gradient_backward(fvi_gradient *c)
+{
+    fv_graph *g = c->g;
+    fv_value *x = c->in[1];
+    if (c->need[0]) c->din[0] = fvi_emit(g, "silu_backward", NULL, 2, c->dout[0], x);
+    if (c->need[1]) {
+        fv_value *s = fv_sigmoid(g, x), *curve = fv_mul(g, s, fv_offset(g, fv_neg(g, s), 1));
+        fv_value *rest = fv_offset(g, fv_mul(g, x, fv_offset(g, fv_scale(g, s, -2), 1)), 2);
+        c->din[1] = fv_mul(g, fv_mul(g, c->dout[0], c->in[0]), fv_mul(g, curve, rest));
+    }
+    return fv_graph_status(g);
+}
+
 static fv_status expand(fvi_expansion *c)
 {
     c->out[0] = fv_mul(c->g, c->in[0], fv_sigmoid(c->g, c->in[0]));
@@ -40,7 +54,7 @@ static const fvi_op op_silu = {
 static const fvi_op op_silu_backward = {
     .name = "silu_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy s (1 + x (1 - s)), s = sigmoid(x)",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1,
-    .infer = fvi_infer_pair, .no_grad = FVI_NO_SECOND, .ref = reference_backward,
+    .infer = fvi_infer_pair, .grad = gradient_backward, .ref = reference_backward,
     .samples = backward_samples, .n_samples = FVI_COUNT(backward_samples),
     .inplace = {1}, .elementwise = true,
 };

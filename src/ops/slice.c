@@ -90,3 +90,16 @@ fv_value *fv_slice(fv_graph *g, fv_value *x, int axis, int64_t start, int64_t le
 {
     return fvi_emit(g, "slice", &(fvi_slice_attr){axis, {1, {start}}, {1, {length}}}, 1, x);
 }
+
+void fv_split_axis(fv_graph *g, fv_value *x, int axis, int n, const int64_t *lengths, fv_value **parts)
+{
+    int64_t start = 0, rest = fv_value_dim(x, axis);
+    for (int k = 0; k < n; k++) {
+        parts[k] = fv_slice(g, x, axis, start, lengths[k]);
+        start += lengths[k];
+    }
+    char text[FVI_TYPE_TEXT];
+    if (x && fv_graph_status(g) == FV_OK && start != rest)
+        fv_graph_fail(g, FV_ERROR_SHAPE, "split: the lengths add up to %lld, but axis %d of %s is not that long", (long long)start, axis,
+                      fvi_type_text(&x->type, text));
+}

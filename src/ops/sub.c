@@ -10,7 +10,7 @@ static double value(double a, double b, const void *attr)
 
 static void reference(const fvi_ref *r)
 {
-    fvi_ref_binary(r, value);
+    fvi_ref_arithmetic(r, value, fvi_wrap_sub);
 }
 
 static fv_status gradient(fvi_gradient *c)
@@ -20,12 +20,12 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
-FVI_BINARY_SAMPLES(samples, NULL, FVI_DRAW_NORMAL, FVI_DRAW_NORMAL);
+FVI_ARITHMETIC_SAMPLES(samples, FVI_DRAW_NORMAL, FVI_DRAW_NORMAL, 9);
 
 static const fvi_op op_sub = {
     .name = "sub", .version = 1, .kind = FVI_PRIMITIVE, .doc = "y = a - b",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1,
-    .infer = fvi_infer_binary, .grad = gradient, .ref = reference,
+    .infer = fvi_infer_arithmetic, .grad = gradient, .ref = reference,
     .samples = samples, .n_samples = FVI_COUNT(samples),
     .inplace = {1}, .elementwise = true,
     .onnx = "Sub",

@@ -12,7 +12,7 @@ static double add(double x, double sum, const void *attr)
 
 static void reference(const fvi_ref *r)
 {
-    fvi_ref_reduce(r, 0, add);
+    fvi_ref_reduce(r, 0, add, 0, fvi_wrap_add);
 }
 
 static fv_status gradient(fvi_gradient *c)
@@ -23,7 +23,8 @@ static fv_status gradient(fvi_gradient *c)
     return fv_graph_status(c->g);
 }
 
-FVI_REDUCE_SAMPLES(samples, FVI_DRAW_NORMAL);
+FVI_REDUCE_SAMPLES(samples, FVI_DRAW_NORMAL, FVI_REDUCE_WHOLE_ROWS(samples)
+                   {"truth", &samples_rows, 1, {FVI_S_BOOL(FV_N, 5)}});
 
 static void onnx(fvi_onnx *o) { fvi_reduce_onnx(o, "ReduceSum", 13); }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y = tanh(x); dx = dy (1 - y^2). */
+/* y = tanh(x); dx = dy (1 - y^2), and its own gradients 1 - y^2 and -2 dy y. */
 #include "ops/activation.h"
 
 static double value(double x, const void *attr)
@@ -22,6 +22,14 @@ static fv_status gradient(fvi_gradient *c)
     return fvi_act_gradient(c, "tanh_backward", c->out[0]);
 }
 
+static fv_status gradient_backward(fvi_gradient *c)
+{
+    fv_graph *g = c->g;
+    if (c->need[0]) c->din[0] = fvi_emit(g, "tanh_backward", NULL, 2, c->dout[0], c->in[1]);
+    if (c->need[1]) c->din[1] = fv_mul(g, fv_mul(g, c->dout[0], c->in[0]), fv_scale(g, c->in[1], -2));
+    return fv_graph_status(g);
+}
+
 FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_NORMAL);
 FVI_PAIR_SAMPLES(backward_samples, NULL, FVI_DRAW_UNIT);
 
@@ -35,7 +43,7 @@ static const fvi_op op_tanh = {
 static const fvi_op op_tanh_backward = {
     .name = "tanh_backward", .version = 1, .kind = FVI_PRIMITIVE, .doc = "dx = dy (1 - y^2)",
     .n_in_min = 2, .n_in_max = 2, .n_out = 1,
-    .infer = fvi_infer_pair, .no_grad = FVI_NO_SECOND, .ref = reference_backward,
+    .infer = fvi_infer_pair, .grad = gradient_backward, .ref = reference_backward,
     .samples = backward_samples, .n_samples = FVI_COUNT(backward_samples),
     .inplace = {1}, .elementwise = true,
 };

@@ -1,11 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gradients into their variables, and the update graph. What is decayed is decided by the role that a tensor was given
  * where it was created (FV_PARAM_WEIGHT), never by its name. */
-#include "fovea/nn.h"
-#include "ir/graph.h"
 #include "optim/optim.h"
+#include "ir/graph.h"
+#include "ops/clip_scale.h"
+#include "optim/optimizer.h"
+
+#include <math.h>
+#include <stdio.h>
 
 static const fv_init zeros = {FV_INIT_ZEROS, 0, 0};
+
+/* ---- optimizers by name ------------------------------------------------------------------------------------------------- */
+
+#define FVI_OPTIMIZER_FILE(file) extern const fvi_optimizer_list fvi_optimizers_##file;
+#include "optimizer_list.inc"
+#undef FVI_OPTIMIZER_FILE
+
+static const fvi_optimizer_list *const files[] = {
+#define FVI_OPTIMIZER_FILE(file) &fvi_optimizers_##file,
+#include "optimizer_list.inc"
+#undef FVI_OPTIMIZER_FILE
+};
+
+static const fvi_optimizer_def *at(int index)
+{
+    for (int i = 0; i < FVI_COUNT(files) && index >= 0; i++) {
+        if (index < files[i]->count) return &files[i]->optimizers[index];
+        index -= files[i]->count;
+    }
+    return NULL;
+}
+
+const char *fv_optimizer_known(int index, const char **about)
+{
+    const fvi_optimizer_def *d = at(index);
+    if (d && about) *about = d->about;
+    return d ? d->name : NULL;
+}
+
+const fvi_optimizer_def *fvi_optimizer_find(const char *name)
+{
+    const fvi_optimizer_def *d;
+    for (int i = 0; (d = at(i)); i++)
+        if (!strcmp(d->name, name ? name : "adamw")) return d;
+    return NULL;
+}
+
+const char *fv_optimizer_momentum(const char *name)
+{
+    const fvi_optimizer_def *d = fvi_optimizer_find(name);
+    return d ? d->momentum : NULL;
+}
+
+fv_status fvi_set_scalar(fv_session *s, const char *program, const char *name, const char *group, double value)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s%s%s%s%s", program ? program : "", program ? "." : "", name, group ? "." : "", group ? group : "");
+    return fv_session_set_scalar(s, path, value);
+}
+
+/* ---- gradients ---------------------------------------------------------------------------------------------------------- */
 
 /* A running sum of the step: "_step.weight", or "_step.generator.weight" with a prefix. */
 static fv_var *step_sum(fv_graph *g, const char *prefix, const char *what)
@@ -50,60 +105,61 @@ done:
     return status;
 }
 
-static bool below_prefix(const char *name, const char *prefix)
+/* ---- update ------------------------------------------------------------------------------------------------------------- */
+
+/* Does one of the patterns, separated by blanks, fit? */
+static bool any_fits(const char *patterns, const char *name)
 {
-    size_t n = prefix ? strlen(prefix) : 0;
-    return n == 0 || (!strncmp(name, prefix, n) && (name[n] == '.' || name[n] == 0));
+    char pattern[1024];
+    for (const char *p = patterns + strspn(patterns, " "); *p; p += strspn(p, " ")) {
+        const size_t n = strcspn(p, " ");
+        if (n < sizeof pattern) {
+            memcpy(pattern, p, n);
+            pattern[n] = 0;
+            if (fvi_glob(pattern, name)) return true;
+        }
+        p += n;
+    }
+    return false;
 }
 
-typedef struct update {
-    fv_graph *g;
-    const fv_optimizer_options *o;
-    fv_value *lr, *momentum, *gscale, *skip;
-} update;
-
-/* One parameter: p, its state and its step counter. */
-static void update_parameter(const update *u, fv_var *p, fv_var *grad)
+static const fv_param_group *group_of(const fv_optimizer_options *o, const char *name)
 {
-    fv_graph *g = u->g;
-    const fv_optimizer_options *o = u->o;
-    double decay = fv_var_param_kind(p) == FV_PARAM_WEIGHT ? o->weight_decay : 0;
-    fv_var *step = fv_companion_scalar(g, p, FV_OPTIMIZER, "step");
-    fv_value *value = fv_var_read(g, p), *d = fv_var_read(g, grad), *new_step;
-    if (o->kind == FV_SGD) {
-        fv_var *buffer = fv_companion(g, p, FV_OPTIMIZER, "momentum_buffer");
-        const char *attrs = fv_name(g, "nesterov=%s weight_decay=%.17g", o->nesterov ? "true" : "false", decay);
-        fv_value *y = fv_op(g, "sgd", attrs, 8, value, d, fv_var_read(g, buffer), fv_var_read(g, step), u->lr, u->momentum,
-                            u->gscale, u->skip);
-        fv_var_write(g, p, y);
-        fv_var_write(g, buffer, fv_output_of(y, 1));
-        new_step = fv_output_of(y, 2);
-    } else {
-        fv_var *m = fv_companion(g, p, FV_OPTIMIZER, "exp_avg"), *v = fv_companion(g, p, FV_OPTIMIZER, "exp_avg_sq");
-        const char *attrs = fv_name(g, "beta2=%.17g eps=%.17g weight_decay=%.17g decoupled=%s", o->beta2 != 0 ? o->beta2 : 0.999,
-                                    o->eps != 0 ? o->eps : 1e-8, decay, o->kind == FV_ADAMW ? "true" : "false");
-        fv_value *y = fv_op(g, "adam", attrs, 9, value, d, fv_var_read(g, m), fv_var_read(g, v), fv_var_read(g, step), u->lr,
-                            u->momentum, u->gscale, u->skip);
-        fv_var_write(g, p, y);
-        fv_var_write(g, m, fv_output_of(y, 1));
-        fv_var_write(g, v, fv_output_of(y, 2));
-        new_step = fv_output_of(y, 3);
-    }
-    fv_var_write(g, step, new_step);
+    for (int i = 0; i < o->n_groups; i++)
+        if (any_fits(o->groups[i].pattern, name)) return &o->groups[i];
+    return NULL;
+}
+
+/* A scalar of the program, or of one of its groups. */
+static fv_value *scalar(const fvi_update *u, const char *name, const char *group, double initial)
+{
+    const char *program = u->o->program;
+    if (program || group) name = fv_name(u->g, "%s%s%s%s%s", program ? program : "", program ? "." : "", name, group ? "." : "", group ? group : "");
+    return name ? fv_scalar(u->g, name, initial) : NULL;
+}
+
+static void update_parameter(fvi_update *u, const fvi_optimizer_def *def, fv_value *rate, fv_var *p, fv_var *gradient)
+{
+    const fv_param_group *group = group_of(u->o, fv_var_name(p));
+    const bool decays = fv_var_param_kind(p) == FV_PARAM_WEIGHT;
+    u->lr = group ? scalar(u, "lr", group->name, 0) : rate;
+    u->lr_scale = group && group->lr_scale != 0 ? group->lr_scale : 1;
+    u->decay = !decays ? 0 : group && !isnan(group->weight_decay) ? group->weight_decay : u->o->weight_decay;
+    def->update(u, p, gradient);
 }
 
 /* The moving average follows parameters and float buffers, frozen ones included: it is a complete model. */
-static void update_average(const update *u, fv_session *s)
+static void update_average(const fvi_update *u, fv_session *s)
 {
     fv_graph *g = u->g;
-    fv_value *decay = fv_scalar(g, "ema_decay", 0);
+    fv_value *decay = scalar(u, "ema_decay", NULL, 0);
     int n = fv_session_var_count(s);
     for (int i = 0; i < n; i++) {
         fv_var *v = fv_session_var(s, i);
-        if (!fvi_var_is_model(v) || !below_prefix(fv_var_name(v), u->o->prefix)) continue;
+        if (!fvi_var_is_model(v) || !fvi_path_below(fv_var_name(v), u->o->prefix)) continue;
         fv_var *ema = fv_companion(g, v, FV_EMA, "ema");
         if (!ema) return;
-        fv_var_write(g, ema, fv_op(g, "ema", NULL, 4, fv_var_read(g, ema), fv_var_read(g, v), decay, u->skip));
+        fv_var_write(g, ema, fvi_emit(g, "ema", NULL, 4, fv_var_read(g, ema), fv_var_read(g, v), decay, u->skip));
     }
 }
 
@@ -116,33 +172,40 @@ bool fvi_var_is_model(const fv_var *v)
            strncmp(fv_var_name(v), FVI_STEP_PREFIX, sizeof FVI_STEP_PREFIX - 1);
 }
 
-fv_status fv_optimizer_update(fv_graph *g, fv_session *s, const fv_optimizer_options *o)
+/* Nodes of the update of `n` parameters that have the gradients. */
+static fv_status update_all(fv_graph *g, fv_session *s, const fv_optimizer_options *o, fv_var *const *gradients, int n)
 {
-    update u = {.g = g, .o = o};
-    int n = fv_session_var_count(s), trained = 0;
+    const fvi_optimizer_def *def = fvi_optimizer_find(o->name);
+    const fvi_clip_scale_attr clip = {.max_norm = o->max_grad_norm};
+    fvi_update u = {.g = g, .o = o};
     fv_value *total = NULL;
+    if (!def) return fvi_fail(fv_graph_context(g), FV_ERROR_INVALID, "there is no optimizer \"%s\"", o->name);
+    if (!n) return fvi_fail(fv_graph_context(g), FV_ERROR_INVALID, "no gradient to update from: compile the gradient function first");
     for (int i = 0; i < n; i++) {
-        fv_var *grad = fv_session_var(s, i), *p = fv_var_base(grad);
-        if (fv_var_role(grad) != FV_GRADIENT || !p || !fv_var_trainable(p) || !below_prefix(fv_var_name(p), o->prefix)) continue;
-        fv_value *squares = fv_op(g, "sum_squares", NULL, 1, fv_var_read(g, grad));
+        fv_value *squares = fvi_emit(g, "sum_squares", NULL, 1, fv_var_read(g, gradients[i]));
         total = total ? fv_add(g, total, squares) : squares;
-        trained++;
     }
-    if (!trained) return fvi_fail(fv_graph_context(g), FV_ERROR_INVALID, "no gradient to update from: compile the gradient function first");
     fv_var *weight = step_sum(g, o->prefix, "weight");
     if (!weight) return fv_graph_status(g);
     fv_value *inverse = fv_div(g, fv_const(g, 1), fv_var_read(g, weight));
-    u.gscale = fv_op(g, "clip_scale", fv_name(g, "max_norm=%.17g", o->max_grad_norm), 2, total, inverse);
+    u.gscale = fvi_emit(g, "clip_scale", &clip, 2, total, inverse);
     u.skip = fv_output_of(u.gscale, 1);
-    u.lr = fv_scalar(g, "lr", 0);
-    u.momentum = fv_scalar(g, o->kind == FV_SGD ? "momentum" : "beta1", 0.9);
-    for (int i = 0; i < n; i++) {
-        fv_var *grad = fv_session_var(s, i), *p = fv_var_base(grad);
-        if (fv_var_role(grad) == FV_GRADIENT && p && fv_var_trainable(p) && below_prefix(fv_var_name(p), o->prefix))
-            update_parameter(&u, p, grad);
-    }
+    fv_value *rate = scalar(&u, "lr", NULL, 0);
+    if (def->momentum) u.momentum = scalar(&u, def->momentum, NULL, def->momentum_default);
+    for (int i = 0; i < n; i++) update_parameter(&u, def, rate, fv_var_base(gradients[i]), gradients[i]);
     if (o->ema) update_average(&u, s);
     fv_result(g, "norm", fv_output_of(u.gscale, 2));
     fv_result(g, "skip", u.skip);
     return fv_graph_status(g);
+}
+
+fv_status fv_optimizer_update(fv_graph *g, fv_session *s, const fv_optimizer_options *o)
+{
+    const int n = fvi_graph_gradients(g, o->prefix, NULL, 0);
+    fv_var **gradients = fvi_calloc((size_t)n + 1, sizeof *gradients);
+    if (!gradients) return fvi_nomem(fv_graph_context(g));
+    fvi_graph_gradients(g, o->prefix, gradients, n);
+    const fv_status status = update_all(g, s, o, gradients, n);
+    fvi_free(gradients);
+    return status;
 }

@@ -17,9 +17,7 @@ typedef struct job {
     fv_predict_totals totals;
     fv_predict_fn *fn;
     void *user;
-    int topk;
-    int64_t *top;
-    float *logits, *probabilities;       /* of a batch; of a picture */
+    fv_rows rows;                        /* of a picture */
     fvi_writer *table;
     fvi_text row;
 } job;
@@ -62,15 +60,11 @@ static fv_status list_pictures(job *j, const fv_picture *pictures, int64_t n)
     return fvi_fail(j->p->ctx, FV_ERROR_FORMAT, "%s: no pictures%s", shown, j->totals.ignored ? " (the files there are none)" : "");
 }
 
-static fv_status read_entry(const fv_source *s, fv_context *ctx, int64_t index, fv_bytes *bytes, int64_t *label)
+static fv_status read_entry(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
     const job *j = s->user;
     const entry *e = &j->list.items[index];
-    *label = 0;
-    if (!e->bytes) return fvi_read_bytes(ctx, e->path, bytes);
-    FVI_TRY(ctx, fv_bytes_resize(ctx, bytes, e->n_bytes));
-    if (e->n_bytes) memcpy(bytes->data, e->bytes, e->n_bytes);         /* nothing piped: no memory either */
-    return FV_OK;
+    return fvi_picture_sample(ctx, &(fv_picture){.path = e->path, .bytes = e->bytes, .n_bytes = e->n_bytes}, e->path, out);
 }
 
 static void name_entry(const fv_source *s, int64_t index, char *text, size_t capacity)
@@ -90,25 +84,45 @@ static fv_status write_row(job *j)
 
 static fv_status write_header(job *j)
 {
+    const fv_task_def *d = j->p->task->def;
     fvi_text_add(&j->row, "path");
-    for (int k = 1; k <= j->topk; k++) fvi_text_add(&j->row, ",class_%d,probability_%d", k, k);
+    for (int k = 1; k <= (d->wide ? j->rows.limit : 1); k++)
+        for (const fv_column *c = d->columns; c->name; c++) {
+            if (c->json_only) continue;
+            fvi_text_add(&j->row, d->wide ? ",%s_%d" : ",%s", c->name, k);
+        }
     fvi_text_add(&j->row, ",error\n");
     return write_row(j);
 }
 
+/* Cells of one row of a prediction, empty ones beyond the last. */
+static void add_cells(job *j, const fv_prediction *r, int row)
+{
+    int at = 0;
+    for (const fv_column *c = j->p->task->def->columns; c->name; c++, at++) {
+        if (c->json_only) continue;
+        fvi_text_raw(&j->row, ",", 1);
+        if (row >= r->n_rows) continue;
+        const fv_cell *cell = &r->cells[row * r->n_columns + at];
+        if (c->kind == FV_COLUMN_TEXT) fvi_csv_add(&j->row, cell->text ? cell->text : "");
+        else if (c->kind == FV_COLUMN_INTEGER) fvi_text_add(&j->row, "%lld", (long long)cell->number);
+        else fvi_text_add(&j->row, "%.6g", cell->number);
+    }
+}
+
 static fv_status write_result(job *j, const fv_prediction *r)
 {
-    fvi_csv_add(&j->row, r->name);
-    for (int k = 0; k < j->topk; k++) {
+    const bool wide = j->p->task->def->wide;
+    const int lines = wide || r->n_rows == 0 ? 1 : r->n_rows;    /* a picture without rows has a line all the same */
+    for (int line = 0; line < lines; line++) {
+        fvi_csv_add(&j->row, r->name);
+        for (int k = 0; k < (wide ? j->rows.limit : 1); k++) add_cells(j, r, wide ? k : line);
         fvi_text_raw(&j->row, ",", 1);
-        if (!r->error) fvi_csv_add(&j->row, j->p->info.class_names[r->top[k]]);
-        fvi_text_raw(&j->row, ",", 1);
-        if (!r->error) fvi_text_add(&j->row, "%.6g", (double)r->probabilities[r->top[k]]);
+        if (r->error) fvi_csv_add(&j->row, r->error);
+        fvi_text_raw(&j->row, "\n", 1);
+        FVI_TRY(j->p->ctx, write_row(j));
     }
-    fvi_text_raw(&j->row, ",", 1);
-    if (r->error) fvi_csv_add(&j->row, r->error);
-    fvi_text_raw(&j->row, "\n", 1);
-    return write_row(j);
+    return FV_OK;
 }
 
 /* ---- results ------------------------------------------------------------------------------------------------------------ */
@@ -151,24 +165,27 @@ static const char *reason_of(const fvi_loader *l, int64_t id)
 }
 
 /* Those of the batch that could be read stand at its beginning with their numbers; the others are missing among them. */
-static fv_status give_batch(job *j, const fvi_loader *l, const fvi_batch *b)
+static fv_status give_batch(job *j, const fvi_loader *l, const fv_batch *b, const fv_results *results)
 {
-    const fv_predictor_info *info = &j->p->info;
+    fv_task *t = j->p->task;
     int64_t at = 0;
     for (int64_t id = b->first; id < b->first + b->n + b->dropped; id++) {
-        fv_prediction r = {.index = id, .n_top = j->topk, .top = j->top};
+        fv_prediction r = {.index = id, .n_columns = j->rows.n_columns, .cells = j->rows.cells};
         if (at == b->n || b->ids[at] != id) {
             r.error = reason_of(l, id);
-            r.n_top = 0;
             j->totals.bad++;
         } else {
-            char shown[512];
-            r.logits = j->logits + (size_t)(at++ * info->classes);
-            r.probabilities = j->probabilities;
-            name_entry(&j->source, id, shown, sizeof shown);
-            if (!fvi_softmax(r.logits, info->classes, j->probabilities))
-                return fvi_fail(j->p->ctx, FV_ERROR_NUMERIC, "%s: the model's output is not finite: its weights are damaged, or training diverged", shown);
-            fvi_top_classes(r.logits, info->classes, j->topk, j->top);
+            r.results = results;
+            r.place = at++;
+            j->rows.n = 0;
+            const fv_status status = t->def->rows(t, results, r.place, j->rows.limit, &j->rows);
+            if (status != FV_OK) {
+                char shown[512];
+                name_entry(&j->source, id, shown, sizeof shown);
+                fvi_error_prefix(j->p->ctx, "%s: ", shown);
+                return status;
+            }
+            r.n_rows = j->rows.n;
             j->totals.predicted++;
         }
         FVI_TRY(j->p->ctx, give(j, &r));
@@ -179,19 +196,19 @@ static fv_status give_batch(job *j, const fvi_loader *l, const fvi_batch *b)
 static fv_status predict_all(job *j)
 {
     fv_predictor *p = j->p;
-    const fvi_batch *b;
+    const fv_batch *b;
+    const fv_results *results = NULL;
     fvi_loader *loader;
-    fvi_loader_options o = {.source = &j->source, .augment = p->augment, .batch_size = p->info.batch_size, .min_last = 1, .workers = p->workers,
-                            .skip_bad = p->skip_bad, .once = true};
-    if (j->source.count <= o.batch_size) o.workers = 0;  /* nothing to compute beside decoding */
+    fvi_loader_options o = p->loading;
+    o.source = &j->source;
+    o.workers = j->source.count <= o.batch_size ? 0 : p->workers;        /* 0: nothing to compute beside decoding */
     const int64_t capacity = FVI_MIN(o.batch_size, j->source.count);
-    if (!(j->logits = fvi_malloc((size_t)(capacity * p->info.classes) * sizeof *j->logits))) return fvi_nomem(p->ctx);
     FVI_TRY(p->ctx, fvi_loader_create(p->ctx, &o, &loader));
     fv_status status = FV_OK;
     do {
         FVI_TRY_DONE(p->ctx, status, fvi_loader_next(loader, &b));
-        if (b->n) FVI_TRY_DONE(p->ctx, status, fvi_predictor_run(p, b->images, b->n, capacity, j->logits));
-        FVI_TRY_DONE(p->ctx, status, give_batch(j, loader, b));
+        if (b->n) FVI_TRY_DONE(p->ctx, status, fvi_predictor_run(p, b, capacity, &results));
+        FVI_TRY_DONE(p->ctx, status, give_batch(j, loader, b, results));
     } while (!b->last);
     if (!j->totals.predicted) {
         const fvi_bad_sample *bad;
@@ -206,11 +223,15 @@ done:
 
 static fv_status run_job(job *j, const fv_picture *pictures, int64_t n, const fv_predict_options *o)
 {
+    const fv_task_def *d = j->p->task->def;
     fv_context *ctx = j->p->ctx;
-    j->topk = (int)FVI_MIN(o && o->topk > 0 ? o->topk : 5, j->p->info.classes);
+    if (!d->rows || !d->columns) return fvi_fail(ctx, FV_ERROR_UNSUPPORTED, "task %s predicts nothing that could be listed", d->name);
+    while (d->columns[j->rows.n_columns].name) j->rows.n_columns++;
+    j->rows.ctx = ctx;
+    j->rows.limit = o && o->limit > 0 ? o->limit : d->limit;
+    if (d->wide && j->p->info.classes) j->rows.limit = (int)FVI_MIN(j->rows.limit, j->p->info.classes);
     FVI_TRY(ctx, list_pictures(j, pictures, n));
-    if (!(j->top = fvi_calloc((size_t)j->topk, sizeof *j->top)) || !(j->probabilities = fvi_malloc((size_t)j->p->info.classes * sizeof(float))))
-        return fvi_nomem(ctx);
+    if (!(j->rows.cells = fvi_calloc((size_t)FVI_MAX(j->rows.limit, 1), (size_t)j->rows.n_columns * sizeof *j->rows.cells))) return fvi_nomem(ctx);
     if (o && o->table) {
         FVI_TRY(ctx, fvi_writer_open(ctx, o->table, &j->table));
         FVI_TRY(ctx, write_header(j));
@@ -227,15 +248,13 @@ fv_status fv_predict_files(fv_predictor *p, const fv_picture *pictures, int64_t 
 {
     const double begin = fvi_seconds();
     job j = {.p = p, .fn = fn, .user = user};
-    j.source = (fv_source){.classes = 1, .user = &j, .encoded = read_entry, .name = name_entry};
+    j.source = (fv_source){.user = &j, .get = read_entry, .files = true, .name = name_entry};
     const fv_status status = run_job(&j, pictures, n, o);
     j.totals.seconds = fvi_seconds() - begin;
     if (totals) *totals = j.totals;
     fvi_writer_abort(j.table);
     fvi_text_free(&j.row);
-    fvi_free(j.top);
-    fvi_free(j.logits);
-    fvi_free(j.probabilities);
+    fvi_free(j.rows.cells);
     fvi_free(j.list.items);
     fvi_arena_free(&j.arena);
     return status;

@@ -4,7 +4,7 @@
 #include "report/page.h"
 #include "base/file.h"
 #include "fovea/report.h"
-#include "report/style.h"
+#include "page/style.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,13 +67,28 @@ static void add_seconds(fvi_text *t, double s)
     else fvi_text_add(t, "%.1f\u00a0s", s);
 }
 
+/* A metric of the best weights, else of the last validation. */
+static double metric_of(const fvi_run_data *r, const char *name)
+{
+    char column[128];
+    snprintf(column, sizeof column, "val_%s", name);
+    return r->have_record ? fvi_run_data_metric(r, name) : last_of(r, column);
+}
+
+static const fv_report_tile *tiles_of(const fvi_run_data *r)
+{
+    static const fv_report_tile loss[] = {{"loss", "validation loss", "val. loss", false}, {NULL, NULL, NULL, false}};
+    return r->task && r->task->tiles ? r->task->tiles : loss;
+}
+
 static void add_tiles(fvi_text *t, const fvi_run_data *r)
 {
     double peak = fvi_run_data_number(r->summary, "peak_bytes"), seconds = fvi_run_data_number(r->summary, "seconds");
     fvi_text_add(t, "<div class=\"tiles\">\n");
-    tile_share(t, r->have_record ? fvi_run_data_metric(r, "acc") : last_of(r, "val_acc"), "validation accuracy");
-    tile_share(t, r->have_record ? fvi_run_data_metric(r, "f1") : last_of(r, "val_f1"), "F1, mean of classes");
-    tile_number(t, r->have_record ? fvi_run_data_metric(r, "loss") : last_of(r, "val_loss"), false, "validation loss");
+    for (const fv_report_tile *m = tiles_of(r); m->metric; m++) {
+        if (m->share) tile_share(t, metric_of(r, m->metric), m->label);
+        else tile_number(t, metric_of(r, m->metric), false, m->label);
+    }
     if (r->have_record) tile_number(t, (double)r->record.step, true, "update of these weights, the best");
     tile_number(t, last_of(r, "step"), true, "updates");
     tile_number(t, last_of(r, "loss"), false, "last training loss");
@@ -94,8 +109,9 @@ static void add_tiles(fvi_text *t, const fvi_run_data *r)
 
 static void add_comparison(fvi_text *t, const fvi_run_data *runs, int n)
 {
-    fvi_text_add(t, "<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>run</th><th class=\"text\">model</th><th>accuracy</th><th>F1</th>"
-                    "<th>val. loss</th><th>best at</th><th>updates</th><th>parameters</th><th>images/s</th><th>time</th></tr></thead><tbody>\n");
+    fvi_text_add(t, "<div class=\"scroll\"><table class=\"wide\"><thead><tr><th>run</th><th class=\"text\">model</th>");
+    for (const fv_report_tile *m = tiles_of(runs); m->metric; m++) fvi_text_add(t, "<th>%s</th>", m->heading);
+    fvi_text_add(t, "<th>best at</th><th>updates</th><th>parameters</th><th>images/s</th><th>time</th></tr></thead><tbody>\n");
     for (int k = 0; k < n; k++) {
         const fvi_run_data *r = &runs[k];
         const double whole[] = {r->have_record ? (double)r->record.step : (double)NAN, last_of(r, "step"), fvi_run_data_number(r->summary, "parameters"),
@@ -104,13 +120,13 @@ static void add_comparison(fvi_text *t, const fvi_run_data *runs, int n)
         fvi_page_run_name(t, runs, n, k);
         fvi_text_add(t, "</td><td class=\"text\">");
         fvi_html_text(t, fvi_run_data_string(r->config, "model"));
-        fvi_text_add(t, "</td><td>");
-        fvi_html_share(t, r->have_record ? fvi_run_data_metric(r, "acc") : last_of(r, "val_acc"));
-        fvi_text_add(t, "</td><td>");
-        fvi_html_share(t, r->have_record ? fvi_run_data_metric(r, "f1") : last_of(r, "val_f1"));
-        fvi_text_add(t, "</td><td>");
-        fvi_html_number(t, r->have_record ? fvi_run_data_metric(r, "loss") : last_of(r, "val_loss"));
         fvi_text_add(t, "</td>");
+        for (const fv_report_tile *m = tiles_of(runs); m->metric; m++) {
+            fvi_text_add(t, "<td>");
+            if (m->share) fvi_html_share(t, metric_of(r, m->metric));
+            else fvi_html_number(t, metric_of(r, m->metric));
+            fvi_text_add(t, "</td>");
+        }
         for (int i = 0; i < FVI_COUNT(whole); i++) {
             fvi_text_add(t, "<td>");
             if (isfinite(whole[i])) fvi_html_integer(t, (int64_t)llround(whole[i]));
@@ -173,21 +189,28 @@ static fvi_curve curve_of(const fvi_run_data *r, const char *column, const char 
     return (fvi_curve){label, color, dashed, r->cells + x, r->cells + y, r->n_rows, r->n_columns};
 }
 
+/* A plot of the task. Where a metric was measured with the weights themselves too, the other curve is that of their average. */
+static void add_plot(fvi_text *t, const fvi_run_data *r, const fv_report_plot *p, double best)
+{
+    fvi_curve curves[FVI_COUNT(p->curves)];
+    char labels[FVI_COUNT(p->curves)][96], raw[128];
+    int n = 0;
+    for (; n < FVI_COUNT(p->curves) && p->curves[n].column; n++) {
+        const fv_report_curve *c = &p->curves[n];
+        snprintf(raw, sizeof raw, "%s_raw", c->column);
+        snprintf(labels[n], sizeof labels[n], isfinite(last_of(r, raw)) ? "%s (moving average)" : "%s", c->label);
+        curves[n] = curve_of(r, c->column, labels[n], c->color, c->dashed);
+    }
+    fvi_plot_add(t, &(fvi_plot){p->title, p->share, curves, n, best});
+}
+
 static void one_run_curves(fvi_text *t, const fvi_run_data *r)
 {
     double best = r->have_record ? (double)r->record.step : (double)NAN;
-    bool ema = isfinite(last_of(r, "val_acc_raw")), many = r->have_record && r->record.classes > 5;
     const fvi_curve loss[] = {curve_of(r, "loss", "training", 0, false), curve_of(r, "val_loss", "validation", 1, false)};
-    fvi_curve share[5] = {curve_of(r, "val_acc", ema ? "accuracy (moving average)" : "accuracy", 0, false), curve_of(r, "val_f1", "F1", 1, false)};
-    int n = 2;
-    if (many) share[n++] = curve_of(r, "val_top5", "top 5", 2, false);
-    if (ema) share[n++] = curve_of(r, "val_acc_raw", "accuracy (raw weights)", 0, true);
-    const fvi_curve detail[] = {curve_of(r, "val_precision", "precision", 3, false), curve_of(r, "val_recall", "recall", 4, false),
-                                curve_of(r, "val_f1_weighted", "F1, weighted", 5, false)};
     const fvi_curve rate = curve_of(r, "lr", "learning rate", 2, false), norm = curve_of(r, "grad_norm", "gradient norm", 4, false);
     fvi_plot_add(t, &(fvi_plot){"Loss", false, loss, 2, best});
-    fvi_plot_add(t, &(fvi_plot){"Validation", true, share, n, best});
-    fvi_plot_add(t, &(fvi_plot){"Validation, in detail", true, detail, 3, best});
+    for (const fv_report_plot *p = r->task ? r->task->plots : NULL; p && p->title; p++) add_plot(t, r, p, best);
     fvi_plot_add(t, &(fvi_plot){"Learning rate", false, &rate, 1, (double)NAN});
     fvi_plot_add(t, &(fvi_plot){"Gradient norm", false, &norm, 1, (double)NAN});
 }
@@ -218,8 +241,13 @@ void fvi_page_curves(fvi_text *t, const fvi_run_data *runs, int n)
         if (curves) {
             overlaid(t, runs, n, curves, "Training loss", "loss", false);
             overlaid(t, runs, n, curves, "Validation loss", "val_loss", false);
-            overlaid(t, runs, n, curves, "Validation accuracy", "val_acc", true);
-            overlaid(t, runs, n, curves, "Validation F1", "val_f1", true);
+            for (const fv_report_tile *m = tiles_of(runs); m->metric; m++) {
+                char title[128], column[128];
+                if (!strcmp(m->metric, "loss")) continue;
+                snprintf(title, sizeof title, "Validation %s", m->heading);
+                snprintf(column, sizeof column, "val_%s", m->metric);
+                overlaid(t, runs, n, curves, title, column, m->share);
+            }
             overlaid(t, runs, n, curves, "Learning rate", "lr", false);
             overlaid(t, runs, n, curves, "Gradient norm", "grad_norm", false);
         }
@@ -251,10 +279,10 @@ fv_status fvi_page_text(fv_context *ctx, const fvi_run_data *runs, int n, fvi_te
     return t->failed ? fvi_nomem(ctx) : FV_OK;
 }
 
-static fv_status write_report(fv_context *ctx, const char *const *runs, int n, const char *output, fvi_run_data *data, int *opened)
+static fv_status write_report(fv_context *ctx, const fv_task_def *task, const char *const *runs, int n, const char *output, fvi_run_data *data, int *opened)
 {
     fvi_text t = {0};
-    for (int k = 0; k < n; k++, ++*opened) FVI_TRY(ctx, fvi_run_data_read(ctx, runs[k], &data[k]));
+    for (int k = 0; k < n; k++, ++*opened) FVI_TRY(ctx, fvi_run_data_read(ctx, task, runs[k], &data[k]));
     fv_status status = fvi_page_text(ctx, data, n, &t);
     if (status == FV_OK) status = fvi_file_write(ctx, output, t.data, t.length);
     fvi_text_free(&t);
@@ -305,7 +333,7 @@ static fv_status list_runs(fv_context *ctx, const char *const *runs, int n, run_
     return FV_OK;
 }
 
-fv_status fv_report_write(fv_context *ctx, const char *const *runs, int n, const char *output)
+fv_status fv_report_write(fv_context *ctx, const fv_task_def *task, const char *const *runs, int n, const char *output)
 {
     int opened = 0;
     fvi_run_data *data = NULL;
@@ -317,7 +345,7 @@ fv_status fv_report_write(fv_context *ctx, const char *const *runs, int n, const
         status = fvi_nomem(ctx);
         goto done;
     }
-    status = write_report(ctx, l.paths, l.n, output, data, &opened);
+    status = write_report(ctx, task, l.paths, l.n, output, data, &opened);
 done:
     for (int k = 0; k < opened; k++) fvi_run_data_free(&data[k]);
     fvi_free(data);

@@ -3,7 +3,7 @@
 #ifndef FVI_PAGE_H
 #define FVI_PAGE_H
 
-#include "report/plot.h"
+#include "page/plot.h"
 #include "report/run_data.h"
 
 /* The whole page: one run in full, several overlaid and side by side. */

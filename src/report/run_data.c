@@ -145,13 +145,21 @@ static fv_status read_all(fv_context *ctx, fvi_run_data *r)
     return FV_OK;
 }
 
-fv_status fvi_run_data_read(fv_context *ctx, const char *path, fvi_run_data *out)
+static const fv_task_def *task_of(const fv_json *config, const fv_task_def *own)
+{
+    const char *name = fvi_run_data_string(config, "task");
+    if (!name) name = "classify";                        /* of versions that knew nothing else */
+    return own && !strcmp(own->name, name) ? own : fv_task_find(name);
+}
+
+fv_status fvi_run_data_read(fv_context *ctx, const fv_task_def *own, const char *path, fvi_run_data *out)
 {
     *out = (fvi_run_data){.path = fvi_path_absolute(path)};
     if (!out->path) return fvi_nomem(ctx);
     for (size_t n = strlen(out->path); n > 1 && out->path[n - 1] == '/'; n--) out->path[n - 1] = 0;
     out->name = fvi_path_base(out->path);
     fv_status status = read_all(ctx, out);
+    if (status == FV_OK) out->task = task_of(out->config, own);
     if (status != FV_OK) fvi_run_data_free(out);
     return status;
 }

@@ -15,13 +15,15 @@ typedef struct fvi_run_data {
     int n_columns;
     const char *const *columns;          /* names */
     const double *cells;                 /* (n_rows, n_columns); NaN: empty */
+    const fv_task_def *task;             /* what the run was trained for; NULL: a task that is not known here */
     bool have_record;
     fvi_record record;
     struct { const char **items; int count, capacity; } notes;      /* what could not be read, in words */
     fvi_arena arena;
 } fvi_run_data;
 
-FV_CHECKED fv_status fvi_run_data_read(fv_context *ctx, const char *path, fvi_run_data *out);
+/* `own`: a task that is not the library's, or NULL. */
+FV_CHECKED fv_status fvi_run_data_read(fv_context *ctx, const fv_task_def *own, const char *path, fvi_run_data *out);
 /* The text of metrics.csv, which is taken apart; a part of the above. */
 FV_CHECKED fv_status fvi_run_data_metrics(fv_context *ctx, fvi_run_data *r, char *text);
 void fvi_run_data_free(fvi_run_data *r);                 /* a zeroed struct is allowed */

@@ -2,8 +2,8 @@
 /* What a model consists of: layers, parameters, FLOPs, and the memory that its plans would take. */
 #include "base/base.h"
 #include "fovea/model.h"
-#include "fovea/nn.h"
 #include "optim/optim.h"
+#include "tasks/task.h"
 
 typedef struct own_summary {
     fv_summary s;                        /* first: freed through it */
@@ -11,33 +11,6 @@ typedef struct own_summary {
     int capacity;
     bool failed;
 } own_summary;
-
-typedef struct builder { const fv_model *model; fv_session *session; } builder;
-
-static fv_status build_forward(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    const builder *b = user;
-    (void)n_in;
-    fv_result(g, "output", fv_model_build(g, b->model, in[0]));
-    return fv_graph_status(g);
-}
-
-/* A stand-in loss: foretelling memory needs a gradient, not a meaning. */
-static fv_status build_gradient(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    const builder *b = user;
-    (void)n_in;
-    fv_value *y = fv_model_build(g, b->model, in[0]);
-    return fv_accumulate_gradients(g, NULL, fv_sum(g, y, 0, false), fv_const(g, 1), true);
-}
-
-static fv_status build_update(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    const builder *b = user;
-    (void)in;
-    (void)n_in;
-    return fv_optimizer_update(g, b->session, &(fv_optimizer_options){.kind = FV_ADAMW, .weight_decay = 0.01});
-}
 
 static void add_row(void *user, const fv_layer_row *row)
 {
@@ -69,53 +42,55 @@ static void count_variables(fv_session *session, fv_summary *s)
     }
 }
 
-/* Memory of a training step: its functions compiled in a session of their own. */
-static fv_status foretell_training(fv_context *ctx, const fv_model *m, const fv_input_spec *spec, const fv_tensor *in, const fv_summary_options *o, int64_t *bytes)
+/* The task with the model, of plain settings. */
+static fv_status open_task(fv_context *ctx, const fv_model *m, const fv_summary_options *o, const int64_t input[3], bool recompute, fv_task **out)
 {
-    fv_status status = FV_OK;
-    fv_function *gradient = NULL, *update = NULL;
-    builder b = {.model = m};
-    FVI_TRY(ctx, fv_session_create(ctx, &(fv_session_options){.amp = o->amp, .passes = o->recompute ? "+recompute" : NULL}, &b.session));
-    fv_function_options train = {.training = true};
-    FVI_TRY_DONE(ctx, status, fv_function_create(b.session, "gradient", spec, 1, build_gradient, &b, &train, &gradient));
-    FVI_TRY_DONE(ctx, status, fv_function_create(b.session, "update", NULL, 0, build_update, &b, &train, &update));
-    FVI_TRY_DONE(ctx, status, fv_function_compile(gradient, in, 1, bytes));
-    FVI_TRY_DONE(ctx, status, fv_function_compile(update, NULL, 0, bytes));
-done:
-    fv_function_destroy(gradient);
-    fv_function_destroy(update);
-    fv_session_destroy(b.session);
+    const fvi_task_options options = {
+        .def = fv_task_find("classify"), .setup = {.model = m, .channels = input[0], .height = input[1], .width = input[2]},
+        .program = {.optimizer = {.name = "adamw", .weight_decay = 0.01}}};
+    FVI_TRY(ctx, fvi_task_create(ctx, &options, out));
+    const fv_status status = fvi_task_open(*out, &(fv_session_options){.amp = o->amp, .passes = recompute ? "+recompute" : NULL});
+    if (status != FV_OK) fvi_task_destroy(*out);
+    return status;
+}
+
+/* Memory of a training step: its functions compiled in a session of their own. */
+static fv_status foretell_training(fv_context *ctx, const fv_model *m, const fv_summary_options *o, const int64_t input[3], int64_t n, int64_t *bytes)
+{
+    fv_task *t;
+    FVI_TRY(ctx, open_task(ctx, m, o, input, o->recompute, &t));
+    const fv_status status = fvi_task_compile(t, n, FVI_TASK_TRAIN, bytes);
+    fvi_task_destroy(t);
     return status;
 }
 
 fv_status fv_model_summary(fv_context *ctx, const fv_model *m, const fv_summary_options *o, fv_summary **out)
 {
     fv_status status = FV_OK;
-    fv_function *forward = NULL;
-    builder b = {.model = m};
-    int64_t c = o->input[0] ? o->input[0] : 3, h = o->input[1] ? o->input[1] : 224, w = o->input[2] ? o->input[2] : 224;
-    int64_t n = o->batch_size ? o->batch_size : 1;
+    fv_task *t = NULL;
+    fvi_task_part *forward;
+    fv_tensor in[2 * FV_FIELDS_MAX];
+    const int64_t input[3] = {o->input[0] ? o->input[0] : 3, o->input[1] ? o->input[1] : 224, o->input[2] ? o->input[2] : 224};
+    const int64_t n = o->batch_size ? o->batch_size : 1;
     *out = NULL;
     own_summary *own = fvi_calloc(1, sizeof *own);
     if (!own) return fvi_nomem(ctx);
-    fv_input_spec spec = {"images", FV_F32, 4, {FV_N, c, h, w}};
-    fv_tensor in = {FV_F32, 4, {n, c, h, w}, NULL};
-    FVI_TRY_DONE(ctx, status, fv_session_create(ctx, &(fv_session_options){.amp = o->amp}, &b.session));
-    FVI_TRY_DONE(ctx, status, fv_function_create(b.session, "forward", &spec, 1, build_forward, &b, NULL, &forward));
-    FVI_TRY_DONE(ctx, status, fv_function_layers(forward, &in, 1, add_row, own));
+    FVI_TRY_DONE(ctx, status, open_task(ctx, m, o, input, false, &t));
+    FVI_TRY_DONE(ctx, status, fvi_task_part_of(t, fvi_task_function(t, t->def->predict), true, &forward));
+    const int n_in = fvi_task_inputs(forward, NULL, n, in);
+    FVI_TRY_DONE(ctx, status, fv_function_layers(forward->function, in, n_in, add_row, own));
     if (own->failed) {
         status = fvi_nomem(ctx);
         goto done;
     }
-    count_variables(b.session, &own->s);
-    if (!o->plain) FVI_TRY_DONE(ctx, status, fv_function_compile(forward, &in, 1, &own->s.infer_bytes));
-    if (!o->plain && o->train) FVI_TRY_DONE(ctx, status, foretell_training(ctx, m, &spec, &in, o, &own->s.train_bytes));
+    count_variables(t->session, &own->s);
+    if (!o->plain) FVI_TRY_DONE(ctx, status, fv_function_compile(forward->function, in, n_in, &own->s.infer_bytes));
+    if (!o->plain && o->train) FVI_TRY_DONE(ctx, status, foretell_training(ctx, m, o, input, n, &own->s.train_bytes));
     *out = &own->s;
     own = NULL;
 done:
     fv_summary_destroy(own ? &own->s : NULL);
-    fv_function_destroy(forward);
-    fv_session_destroy(b.session);
+    fvi_task_destroy(t);
     return status;
 }
 

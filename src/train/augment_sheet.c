@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "data/open.h"
 #include "image/png_write.h"
-#include "report/paint.h"
+#include "page/paint.h"
 #include "train/outputs.h"
 
 #include <math.h>
@@ -17,6 +17,7 @@ typedef struct sheet {
     const fv_source *source;
     fvi_augment augment;
     fvi_workspace space;
+    fv_sample sample;
     float *numbers;                      /* (3, size, size), normalised */
     uint8_t *pixels;                     /* the same in 8 bits */
     fvi_canvas canvas;
@@ -24,7 +25,7 @@ typedef struct sheet {
 
 void fvi_unnormalise(const fvi_augment *a, const float *image, uint8_t *pixels)
 {
-    size_t plane = (size_t)a->size * (size_t)a->size;
+    size_t plane = (size_t)a->height * (size_t)a->width;
     for (size_t k = 0; k < 3; k++)
         for (size_t i = 0; i < plane; i++) {
             float v = 255 * (image[k * plane + i] * a->std[k] + a->mean[k]);
@@ -33,26 +34,24 @@ void fvi_unnormalise(const fvi_augment *a, const float *image, uint8_t *pixels)
 }
 
 /* The sample as the loader makes it for this draw. */
-static fv_status make(sheet *s, const fvi_sample_draw *d)
+static fv_status make(sheet *s, const fv_draw *d)
 {
-    int64_t label;
     char name[256];
-    if (s->source->encoded) {
-        FVI_TRY(s->ctx, s->source->encoded(s->source, s->ctx, d->sample, &s->space.bytes, &label));
+    fv_sample_clear(&s->sample);
+    FVI_TRY(s->ctx, s->source->get(s->source, s->ctx, d->sample, &s->sample));
+    if (s->source->files) {
         fvi_source_name(s->source, d->sample, name, sizeof name);
-        FVI_TRY(s->ctx, fvi_augment_decode(&s->augment, s->ctx, &s->space, name, s->space.bytes.data, s->space.bytes.size, d, false));
+        FVI_TRY(s->ctx, fvi_augment_decode(&s->augment, s->ctx, &s->space, name, s->sample.file.data, s->sample.file.size, d, false));
         fvi_augment_finish(&s->augment, d, &s->space.sized, s->numbers);
         return FV_OK;
     }
-    FVI_TRY(s->ctx, s->source->get(s->source, s->ctx, d->sample, &s->space.planes, &label));
-    FVI_TRY(s->ctx, fvi_augment_apply(&s->augment, s->ctx, &s->space, &s->space.planes, d, s->numbers));
+    FVI_TRY(s->ctx, fvi_augment_apply(&s->augment, s->ctx, &s->space, &s->sample.image, d, s->numbers));
     return FV_OK;
 }
 
 static void paint(sheet *s, int row, int column)
 {
-    const int size = s->augment.size;
-    const fvi_paint_source p = {s->pixels, size, size, (size_t)size * (size_t)size, 1};
+    const fvi_paint_source p = {s->pixels, s->augment.width, s->augment.height, (size_t)s->augment.width * (size_t)s->augment.height, 1};
     int width, height;
     fvi_unnormalise(&s->augment, s->numbers, s->pixels);
     fvi_paint_size(&p, CELL, true, &width, &height);
@@ -61,7 +60,7 @@ static void paint(sheet *s, int row, int column)
 
 static fv_status paint_row(sheet *s, int row, int64_t sample, int draws)
 {
-    fvi_sample_draw d = {.seed = (uint64_t)s->config->v.seed, .sample = sample};
+    fv_draw d = {.seed = (uint64_t)s->config->v.seed, .sample = sample};
     FVI_TRY(s->ctx, make(s, &d));
     paint(s, row, 0);
     for (int i = 0; i < draws; i++) {
@@ -79,7 +78,7 @@ static fv_status paint_rows(sheet *s, int rows, int draws)
     for (int row = 0; row < rows; row++) {
         int64_t sample = row * s->source->count / rows, end = (row + 1) * s->source->count / rows;
         fv_status status = paint_row(s, row, sample, draws);
-        for (; status != FV_OK && status != FV_ERROR_NOMEM && s->config->v.on_bad_file == 1 && ++sample < end;) {
+        for (; fvi_is_bad_sample(status) && s->config->v.on_bad_file == 1 && ++sample < end;) {
             fvi_log(s->ctx, FV_LOG_WARN, "skipped %s", fv_error_message(s->ctx));
             fvi_error_clear(s->ctx);
             status = paint_row(s, row, sample, draws);
@@ -92,7 +91,7 @@ static fv_status paint_rows(sheet *s, int rows, int draws)
 static fv_status open_source(sheet *s, const fv_augment_options *o)
 {
     char *split = o->config && fvi_is_dir(o->config) ? fvi_split_path(o->config) : NULL;
-    FVI_TRY(s->ctx, fvi_config_create(s->ctx, o->config, o->n_settings, o->settings, &s->config));
+    FVI_TRY(s->ctx, fvi_config_create(s->ctx, NULL, o->config, o->n_settings, o->settings, &s->config));
     fv_status status = fvi_open_data(s->ctx, s->config, &(fv_data_options){.split_file = split}, &s->data);
     fvi_free(split);
     FVI_TRY(s->ctx, status);
@@ -107,7 +106,7 @@ static fv_status write_sheet(sheet *s, const fv_augment_options *o, fv_augmented
     uint8_t *png = NULL;
     size_t bytes;
     FVI_TRY(s->ctx, open_source(s, o));
-    const size_t plane = (size_t)s->augment.size * (size_t)s->augment.size;
+    const size_t plane = (size_t)s->augment.width * (size_t)s->augment.height;
     const int rows = (int)FVI_MIN(o->pictures, s->source->count), columns = 1 + o->draws;
     s->numbers = fvi_malloc(3 * plane * sizeof *s->numbers);
     s->pixels = fvi_malloc(3 * plane);
@@ -131,6 +130,7 @@ fv_status fv_augment_sheet(fv_context *ctx, const fv_augment_options *o, fv_augm
     fvi_free(s.pixels);
     fvi_free(s.numbers);
     fvi_workspace_free(&s.space);
+    fv_sample_free(&s.sample);
     fv_data_destroy(s.data);
     fv_config_destroy(s.config);
     return status;

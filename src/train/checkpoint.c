@@ -118,6 +118,7 @@ static void add_texts(pairs *p, const fvi_texts *t)
     add_text(p, "fovea.model", t->model);
     add_text(p, "fovea.classes", t->classes);
     add_text(p, "fovea.config", t->config);
+    add_text(p, "fovea.data", t->data);
 }
 
 /* ---- saving ---------------------------------------------------------------------------------------------------------- */

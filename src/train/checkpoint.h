@@ -6,18 +6,20 @@
 #ifndef FVI_CHECKPOINT_H
 #define FVI_CHECKPOINT_H
 
-#include "fovea/session.h"
+#include "fovea/task.h"
 #include "io/safetensors.h"
 #include "train/position.h"
 
 typedef struct fvi_texts {               /* stored as metadata; NULL: left out */
-    const char *config, *classes, *model, *version, *cpu, *kernel_table;
+    const char *config, *classes, *model, *version, *data, *cpu, *kernel_table;     /* data: identity.h */
 } fvi_texts;
 
 FV_CHECKED fv_status fvi_checkpoint_save(fv_context *ctx, fv_session *s, const char *folder, const fvi_position *p, const fvi_texts *t);
 /* Weights alone: the averages where they exist and `ema` is set. `batches` as in fvi_position. */
 FV_CHECKED fv_status fvi_weights_save(fv_context *ctx, fv_session *s, const char *path, bool ema, const fvi_position *p, const fvi_texts *t);
-FV_CHECKED fv_status fvi_weights_load(fv_context *ctx, fv_session *s, const fvi_st_file *f);
+/* Every variable of the model must be in the file. Tensors beyond them are an error, unless the task has functions that are not compiled
+ * here (`def` with several programs: a generator beside its discriminator). */
+FV_CHECKED fv_status fvi_weights_load(fv_context *ctx, fv_session *s, const fvi_st_file *f, const fv_task_def *def);
 
 typedef struct fvi_checkpoint {
     fvi_st_file weights, state;

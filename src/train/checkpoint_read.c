@@ -11,6 +11,13 @@
 static const char *const weight_names[2] = {"latest.safetensors", "previous.safetensors"};
 static const char *const state_names[2] = {"latest.state.safetensors", "previous.state.safetensors"};
 
+/* Files of ours that writers left which were killed; a checkpoint_dir may hold others'. */
+static void discard_temporaries(const char *folder)
+{
+    static const char *const patterns[] = {"latest.safetensors.tmp.*", "latest.state.safetensors.tmp.*", "best.safetensors.tmp.*"};
+    for (int i = 0; i < FVI_COUNT(patterns); i++) fvi_temporaries(folder, patterns[i], true);
+}
+
 #define REMEDY "; restore the file, or start again with --new"
 
 static fv_status read_position(fv_context *ctx, fvi_st_file *f, fvi_position *p)
@@ -114,7 +121,7 @@ fv_status fvi_checkpoint_open(fv_context *ctx, const char *folder, bool repair, 
         if (status == FV_OK && repair) {                 /* weights first: without a state of any kind beside them they would be a fault */
             for (int i = 0; i < 2; i++)
                 if (weights[i].exists) unlink(weights[i].path);
-            fvi_temporaries(folder, "*.safetensors.tmp.*", true);
+            discard_temporaries(folder);
         }
         goto done;
     }
@@ -123,7 +130,7 @@ fv_status fvi_checkpoint_open(fv_context *ctx, const char *folder, bool repair, 
         fvi_log(ctx, FV_LOG_WARN, "%s; going on from the previous checkpoint, step %lld", states[0].why ? states[0].why : weights[0].why,
                 (long long)out->position.step);
     if (repair) {
-        fvi_temporaries(folder, "*.safetensors.tmp.*", true);
+        discard_temporaries(folder);
         FVI_TRY_DONE(ctx, status, make_latest(ctx, folder, weights, states, w, s));
     }
     out->weights = weights[w].file;
@@ -185,7 +192,7 @@ static bool is_counter(const char *name)
     return n >= sizeof tail && !strcmp(name + n - (sizeof tail - 1), tail);
 }
 
-fv_status fvi_weights_load(fv_context *ctx, fv_session *s, const fvi_st_file *f)
+fv_status fvi_weights_load(fv_context *ctx, fv_session *s, const fvi_st_file *f, const fv_task_def *def)
 {
     int n = fv_session_var_count(s), used = 0, counters = 0;
     for (int i = 0; i < n; i++) {
@@ -197,6 +204,7 @@ fv_status fvi_weights_load(fv_context *ctx, fv_session *s, const fvi_st_file *f)
         FVI_TRY(ctx, set_from(ctx, s, f, t, v));
         used++;
     }
+    if (def && def->programs) return FV_OK;
     for (int i = 0; i < f->count; i++) counters += is_counter(f->tensors[i].name);
     if (used + counters == f->count) return FV_OK;
     for (int i = 0; i < f->count; i++) {
@@ -243,7 +251,7 @@ static fv_status begin_average(fv_context *ctx, fv_session *s, fv_var *average)
 fv_status fvi_checkpoint_restore(fv_context *ctx, const fvi_checkpoint *c, fv_session *s, bool lenient)
 {
     int n = fv_session_var_count(s), missing = 0;
-    FVI_TRY(ctx, fvi_weights_load(ctx, s, &c->weights));
+    FVI_TRY(ctx, fvi_weights_load(ctx, s, &c->weights, NULL));
     for (int i = 0; i < n; i++) {
         fv_var *v = fv_session_var(s, i);
         if (!is_state(v)) continue;

@@ -1,25 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration: layers in order, checks between keys, and the resolved form. */
+#include "tasks/task.h"
 #include "train/config.h"
 #include "base/file.h"
 #include "data/augment.h"
 #include "data/open.h"
-#include "metrics/metrics.h"
 #include "models/model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static int row_of(const char *key)
+int fvi_config_row(const fv_config *c, const char *name)
 {
-    const fvi_attr_def *d = fvi_attr_find(fvi_config_table, key);
-    return d ? (int)(d - fvi_config_table) : -1;
+    for (int i = 0; i < c->n_rows; i++)
+        if (!strcmp(c->rows[i].key->name, name)) return i;
+    for (int i = 0; i < c->n_rows; i++)
+        if (fvi_word_in(c->rows[i].key->aliases, name)) return i;
+    return -1;
+}
+
+void fvi_config_names(const fv_config *c, const char **out)
+{
+    for (int i = 0; i < c->n_rows; i++) out[i] = c->rows[i].key->name;
+    out[c->n_rows] = NULL;
 }
 
 bool fvi_config_given(const fv_config *c, const char *key)
 {
-    int row = row_of(key);
+    int row = fvi_config_row(c, key);
     return row >= 0 && c->origin[row];
+}
+
+const fvi_data_format *fvi_config_format(const fv_config *c)
+{
+    return c->v.data_format ? fvi_data_format_at((int)c->v.data_format - 1) : NULL;
+}
+
+bool fvi_config_by_hand(const fv_config *c, const char *key)
+{
+    int row = fvi_config_row(c, key);
+    return row >= 0 && c->origin[row] && !strcmp(c->origin[row], "command line");
+}
+
+fv_status fvi_config_forget(fv_config *c, const char *key)
+{
+    int row = fvi_config_row(c, key);
+    if (row < 0 || fvi_config_by_hand(c, key)) return FV_OK;
+    fvi_free(c->origin[row]);
+    c->origin[row] = NULL;
+    return fvi_attr_parse(c->ctx, c->rows[row].key, c->rows[row].base, "null", key);
+}
+
+/* ---- the task -------------------------------------------------------------------------------------------------------- */
+
+static void add_rows(fv_config *c, const fv_key *table, void *base)
+{
+    for (; table && table->name && c->n_rows < FVI_CONFIG_KEYS_MAX; table++) c->rows[c->n_rows++] = (fvi_row){table, base};
+}
+
+fv_status fvi_config_choose_task(fv_config *c, const fv_task_def *given, const char *name)
+{
+    const char *known[64] = {NULL};
+    c->task = given && (!name || !strcmp(given->name, name)) ? given : fv_task_find(name ? name : "classify");
+    if (!c->task) {
+        for (int i = 0; i < 63 && fv_task_known(i); i++) known[i] = fv_task_known(i)->name;
+        const char *near = fvi_nearest(name, known);
+        return fvi_fail(c->ctx, FV_ERROR_CONFIG, "task: there is no task \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    char *own = fvi_strdup(c->task->name);
+    if (!own) return fvi_nomem(c->ctx);
+    fvi_free(c->v.task);
+    c->v.task = own;
+    if (c->task->settings_size && !(c->settings = fvi_calloc(1, c->task->settings_size))) return fvi_nomem(c->ctx);
+    if (c->settings) fvi_attr_defaults(c->task->keys, c->settings);
+    add_rows(c, fvi_config_core(), &c->v);
+    if (c->settings) add_rows(c, c->task->keys, c->settings);
+    return FV_OK;
+}
+
+/* What the layers that come later say is `task`; NULL: nothing. */
+static const char *named_task(const fvi_json *root, int n_settings, const char *const *settings)
+{
+    const fvi_json *variants = root ? fvi_json_get(root, "variants") : NULL, *v = root ? fvi_json_get(root, "task") : NULL;
+    const char *name = v && v->kind == FVI_JSON_STRING ? v->string : NULL;
+    for (int i = 0; i < n_settings; i++) {
+        if (settings[i][0] != '+') continue;
+        v = variants ? fvi_json_get(variants, settings[i] + 1) : NULL;
+        v = v ? fvi_json_get(v, "task") : NULL;
+        if (v && v->kind == FVI_JSON_STRING) name = v->string;
+    }
+    for (int i = 0; i < n_settings; i++)
+        if (!strncmp(settings[i], "task=", 5)) name = settings[i] + 5;
+    return name;
 }
 
 /* ---- layers ---------------------------------------------------------------------------------------------------------- */
@@ -86,8 +158,9 @@ static fv_status apply_layers(fv_config *c, const char *name, const char *text, 
             status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s:%d: variants: an object of named overlays is wanted", name, variants->line);
             goto done;
         }
-        FVI_TRY_DONE(c->ctx, status, fvi_config_apply_json(c, root, name, "", folder));
     }
+    FVI_TRY_DONE(c->ctx, status, fvi_config_choose_task(c, c->task, named_task(root, n_settings, settings)));
+    if (root) FVI_TRY_DONE(c->ctx, status, fvi_config_apply_json(c, root, name, "", folder));
     for (int i = 0; i < n_settings; i++)
         if (settings[i][0] == '+') FVI_TRY_DONE(c->ctx, status, apply_variant(c, root, settings[i] + 1, name, folder));
     c->current_layer++;
@@ -126,22 +199,24 @@ done:
 static char *join_settings(int n, const char *const *settings)
 {
     fvi_text t = {0};
+    char room[FV_SHELL_ROOM];
     fvi_text_raw(&t, "", 0);
-    for (int i = 0; i < n; i++) fvi_text_add(&t, "%s%s", i ? " " : "", settings[i]);
+    for (int i = 0; i < n; i++) fvi_text_add(&t, "%s%s", i ? " " : "", fv_shell_word(settings[i], room));
     return fvi_text_take(&t);
 }
 
-static fv_status new_config(fv_context *ctx, int n_settings, const char *const *settings, fv_config **out)
+static fv_status new_config(fv_context *ctx, const fv_task_def *task, int n_settings, const char *const *settings, fv_config **out)
 {
     fv_config *c = fvi_calloc(1, sizeof *c);
     *out = NULL;
     if (!c) return fvi_nomem(ctx);
     c->ctx = ctx;
-    fvi_attr_defaults(fvi_config_table, &c->v);
+    c->task = task;
+    fvi_attr_defaults(fvi_config_core(), &c->v);
     c->variants = fvi_strdup("");
     c->stem = fvi_strdup("");
     c->command = join_settings(n_settings, settings);
-    if (!c->variants || !c->stem || !c->command || !c->v.model || !c->v.validate_every || !c->v.save_every) {
+    if (!c->variants || !c->stem || !c->command || !c->v.task || !c->v.model || !c->v.validate_every || !c->v.save_every) {
         fv_config_destroy(c);
         return fvi_nomem(ctx);
     }
@@ -160,15 +235,15 @@ static fv_status finish(fv_config *c, fv_status status, fv_config **out)
     return status;
 }
 
-fv_status fvi_config_from_text(fv_context *ctx, const char *name, const char *text, int n_settings, const char *const *settings, fv_config **out)
+fv_status fvi_config_from_text(fv_context *ctx, const fv_task_def *task, const char *name, const char *text, int n_settings, const char *const *settings, fv_config **out)
 {
     fv_config *c;
     *out = NULL;
-    FVI_TRY(ctx, new_config(ctx, n_settings, settings, &c));
+    FVI_TRY(ctx, new_config(ctx, task, n_settings, settings, &c));
     return finish(c, apply_layers(c, name, text, NULL, n_settings, settings), out);
 }
 
-fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out)
+fv_status fvi_config_create(fv_context *ctx, const fv_task_def *task, const char *path, int n_settings, const char *const *settings, fv_config **out)
 {
     fv_config *c;
     char *inner = NULL;
@@ -183,7 +258,7 @@ fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, c
     } else if (path && !fvi_file_exists(path)) {
         return fvi_fail(ctx, FV_ERROR_CONFIG, "configuration %s does not exist", path);
     }
-    fv_status status = new_config(ctx, n_settings, settings, &c);
+    fv_status status = new_config(ctx, task, n_settings, settings, &c);
     if (status == FV_OK && path) status = finish(c, read_file(c, path, n_settings, settings), out);
     else if (status == FV_OK) status = finish(c, apply_layers(c, NULL, NULL, NULL, n_settings, settings), out);
     fvi_free(inner);
@@ -192,7 +267,7 @@ fv_status fvi_config_create(fv_context *ctx, const char *path, int n_settings, c
 
 fv_status fv_config_create(fv_context *ctx, const char *path, int n_settings, const char *const *settings, fv_config **out)
 {
-    FVI_TRY(ctx, fvi_config_create(ctx, path, n_settings, settings, out));
+    FVI_TRY(ctx, fvi_config_create(ctx, NULL, path, n_settings, settings, out));
     fv_status status = fvi_config_check_model(*out);
     if (status != FV_OK) {
         fv_config_destroy(*out);
@@ -204,7 +279,9 @@ fv_status fv_config_create(fv_context *ctx, const char *path, int n_settings, co
 void fv_config_destroy(fv_config *c)
 {
     if (!c) return;
-    fvi_attr_clear(fvi_config_table, &c->v);
+    fvi_attr_clear(fvi_config_core(), &c->v);
+    if (c->settings) fvi_attr_clear(c->task->keys, c->settings);
+    fvi_free(c->settings);
     for (int i = 0; i < FVI_CONFIG_KEYS_MAX; i++) fvi_free(c->origin[i]);
     for (int i = 0; i < c->model_args.count; i++) {
         fvi_free(c->model_args.items[i].name);
@@ -225,7 +302,7 @@ void fv_config_destroy(fv_config *c)
 /* "FILE:LINE: key" of a value, for messages. */
 static const char *place_of(const fv_config *c, const char *key, char out[512])
 {
-    int row = row_of(key);
+    int row = fvi_config_row(c, key);
     const char *origin = row >= 0 ? c->origin[row] : NULL;
     if (origin && strcmp(origin, "command line"))
         snprintf(out, 512, "%s: %s", origin, key);
@@ -236,11 +313,12 @@ static const char *place_of(const fv_config *c, const char *key, char out[512])
 
 static fv_status check_cadence(const fv_config *c, const char *key, const char *text)
 {
-    char place[512], unit[16] = "";
-    double value = 0;
-    int n = text ? sscanf(text, "%lf %15s", &value, unit) : 0;
-    bool epochs = n == 2 && (!strcmp(unit, "epoch") || !strcmp(unit, "epochs"));
-    if (n >= 1 && value > 0 && value < 1e15 && (epochs || (n == 1 && value == (double)(int64_t)value))) return FV_OK;
+    char place[512];
+    const char *unit = text ? text : "";
+    const double value = fvi_parse_double(unit, &unit);
+    while (*unit == ' ') unit++;
+    const bool epochs = !strcmp(unit, "epoch") || !strcmp(unit, "epochs");
+    if (value > 0 && value < 1e15 && (epochs || (!*unit && value == (double)(int64_t)value))) return FV_OK;
     return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: \"%s\" is neither a number of updates nor \"1 epoch\"", place_of(c, key, place), text ? text : "null");
 }
 
@@ -260,9 +338,10 @@ static fv_status check_optimizer(fv_config *c)
     fvi_values *v = &c->v;
     if (v->nesterov && v->momentum <= 0)
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: Nesterov needs a momentum above 0", place_of(c, "nesterov", place));
-    if (v->scheduler == FVI_MULTI_STEP && !v->milestones.n)
+    const char *schedule = fv_schedule_known((int)v->scheduler, NULL);
+    if (!strcmp(schedule, "multi_step") && !v->milestones.n)
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: multi_step needs milestones", place_of(c, "scheduler", place));
-    if (v->scheduler == FVI_WARM_RESTARTS && !v->restart_iters && v->restart_epochs <= 0)
+    if (!strcmp(schedule, "warm_restarts") && !v->restart_iters && v->restart_epochs <= 0)
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "%s: warm_restarts needs restart_iters or restart_epochs, the length of the first cycle",
                         place_of(c, "scheduler", place));
     if (v->restart_iters && v->restart_epochs > 0)
@@ -312,12 +391,13 @@ fv_status fvi_config_check_model(const fv_config *c)
 fv_status fvi_config_check_data(fv_config *c)
 {
     fvi_values *v = &c->v;
-    const char *found = v->data_format == FVI_FORMAT_AUTO && v->data_root ? fvi_data_detect(v->data_root) : NULL;
-    for (int i = 0; found && fvi_data_formats[i]; i++)
-        if (!strcmp(found, fvi_data_formats[i])) v->data_format = i;
-    bool files = v->data_format == FVI_FORMAT_FOLDER || v->data_format == FVI_FORMAT_CSV;
-    if (v->resize == FVI_AUTO_RESIZE && v->data_format != FVI_FORMAT_AUTO) v->resize = files ? FVI_FIRST_RESIZE + FVI_RESIZE_CROP : FVI_FIRST_RESIZE + FVI_RESIZE_NONE;
-    if (!fvi_config_given(c, "image_size") && (files || v->data_format == FVI_FORMAT_MNIST)) v->image_size = files ? 224 : 28;
+    const fvi_data_format *format = v->data_format || !v->data_root ? NULL : fvi_data_detect(v->data_root, (const char *const *)v->data_sets);
+    for (int i = 0; format && fvi_data_format_at(i); i++)
+        if (fvi_data_format_at(i) == format) v->data_format = i + 1;
+    format = fvi_config_format(c);
+    if (v->resize == FVI_AUTO_RESIZE && format) v->resize = FVI_FIRST_RESIZE + (format->list ? FVI_RESIZE_CROP : FVI_RESIZE_NONE);
+    if (!fvi_config_given(c, "image_size") && format)
+        v->image_size[0] = v->image_size[1] = format->image_size ? format->image_size : format->list ? 224 : 32;
     if (v->rrc_scale[0] > v->rrc_scale[1] || v->rrc_ratio[0] > v->rrc_ratio[1])
         return fvi_fail(c->ctx, FV_ERROR_CONFIG, "augment.random_resized_crop: scale and ratio are lists of a smallest and a largest value");
     if (v->split_val + v->split_test >= 1) return fvi_fail(c->ctx, FV_ERROR_CONFIG, "data.split: val %g and test %g leave nothing to train on", v->split_val, v->split_test);
@@ -326,53 +406,93 @@ fv_status fvi_config_check_data(fv_config *c)
     return FV_OK;
 }
 
+/* A metric of the task, by its name from here on. */
+static fv_status check_monitor(fv_config *c)
+{
+    enum { SHOWN = 128 };
+    const fv_metric_def *m = c->task ? c->task->metrics : NULL;
+    const char *wanted = c->v.monitor, *names[SHOWN + 1] = {NULL};
+    if (!wanted || !*wanted || !c->task) return FV_OK;
+    const int at = fvi_task_metric(c->task, wanted);
+    if (at >= 0 && strcmp(m[at].name, wanted)) {
+        char *name = fvi_strdup(m[at].name);
+        if (!name) return fvi_nomem(c->ctx);
+        fvi_free(c->v.monitor);
+        c->v.monitor = name;
+    }
+    if (at >= 0) return FV_OK;
+    fvi_text known = {0};
+    for (int i = 0; m && m[i].name && i < SHOWN; i++) {
+        names[i] = m[i].name;
+        fvi_text_add(&known, "%s%s", i ? ", " : "", names[i]);
+    }
+    char *list = fvi_text_take(&known);
+    const char *near = fvi_nearest(wanted, names);
+    const fv_status status = fvi_fail(c->ctx, FV_ERROR_CONFIG, "monitor: \"%s\" is no metric of task %s%s%s%s; there are %s", wanted, c->task->name,
+                                      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "", list ? list : "none");
+    fvi_free(list);
+    return status;
+}
+
 fv_status fvi_config_check(fv_config *c)
 {
     fvi_values *v = &c->v;
     FVI_TRY(c->ctx, check_cadence(c, "validate_every", v->validate_every));
     FVI_TRY(c->ctx, check_cadence(c, "save_every", v->save_every));
     FVI_TRY(c->ctx, check_device(c));
-    v->scheduler = fvi_scheduler_of(v->scheduler);       /* sgdr is warm_restarts */
     FVI_TRY(c->ctx, check_optimizer(c));
+    FVI_TRY(c->ctx, check_monitor(c));
     FVI_TRY(c->ctx, fvi_config_check_data(c));
-    v->monitor = fvi_metric_of(v->monitor);              /* f1_macro is f1 */
     if (!v->max_steps && !v->epochs) v->epochs = 30;
     return FV_OK;
 }
 
 /* ---- the resolved form ----------------------------------------------------------------------------------------------- */
 
-/* Writes every key, nested; `values` or their origins. */
+/* How many groups (names before a dot) two keys have in common. */
+static int shared_groups(const char *a, const char *b)
+{
+    int n = 0;
+    for (; *a && *a == *b; a++, b++) n += *a == '.';
+    return n;
+}
+
+static int groups_of(const char *key)
+{
+    int n = 0;
+    for (; *key; key++) n += *key == '.';
+    return n;
+}
+
+/* Writes every key, nested by its dots; `values` or their origins. */
 static void write_keys(const fv_config *c, fvi_text *t, bool origins)
 {
-    char group[64] = "";
-    const char *separator = "";
-    for (const fvi_attr_def *d = fvi_config_table; d->name; d++) {
-        const char *dot = strchr(d->name, '.');
-        char own[64] = "";
-        if (dot) snprintf(own, sizeof own, "%.*s", (int)(dot - d->name), d->name);
-        if (strcmp(own, group)) {
-            if (*group) {
-                fvi_text_add(t, "}");
-                separator = ",";
-            }
-            if (*own) fvi_text_add(t, "%s\n  \"%s\": {", separator, own);
-            separator = *own ? "" : ",";
-            memcpy(group, own, sizeof group);
+    const char *before = "";
+    for (int i = 0; i < c->n_rows; i++) {
+        const fv_key *d = c->rows[i].key;
+        const char *part = d->name;
+        int depth = groups_of(before);
+        const int shared = shared_groups(before, d->name), wanted = groups_of(d->name);
+        for (; depth > shared; depth--) fvi_text_add(t, "}");
+        for (int k = 0; k < shared; k++) part = strchr(part, '.') + 1;
+        fvi_text_add(t, i ? "%s" : "%.0s", depth ? ", " : ",");
+        for (; depth < wanted; depth++) {
+            const size_t n = strcspn(part, ".");
+            fvi_text_add(t, "%s\"%.*s\": {", depth ? "" : "\n  ", (int)n, part);
+            part += n + 1;
         }
-        fvi_text_add(t, *group ? "%s\"%s\": " : "%s\n  \"%s\": ", separator, dot ? dot + 1 : d->name);
-        separator = *group ? ", " : ",";
+        fvi_text_add(t, "%s\"%s\": ", depth ? "" : "\n  ", part);
+        before = d->name;
         if (origins) {
-            const char *origin = c->origin[d - fvi_config_table];
-            fvi_text_json_string(t, origin ? origin : "default");
+            fvi_text_json_string(t, c->origin[i] ? c->origin[i] : "default");
             continue;
         }
-        char *value = fvi_attr_text(d, &c->v);
+        char *value = fvi_attr_text(d, c->rows[i].base);
         if (!value) t->failed = true;
         fvi_text_add(t, "%s", value ? value : "");
         fvi_free(value);
     }
-    if (*group) fvi_text_add(t, "}");
+    for (int depth = groups_of(before); depth > 0; depth--) fvi_text_add(t, "}");
 }
 
 static void write_model_args(const fv_config *c, fvi_text *t, bool origins)
@@ -411,40 +531,58 @@ char *fvi_config_model_args(const fv_config *c)
 
 char *fv_config_value(const fv_config *c, const char *key)
 {
-    const fvi_attr_def *d = fvi_attr_find(fvi_config_table, key);
+    const int row = fvi_config_row(c, key);
     if (!strcmp(key, "model_args")) return fvi_config_model_args(c);
-    return d ? fvi_attr_text(d, &c->v) : NULL;
+    return row < 0 ? NULL : fvi_attr_text(c->rows[row].key, c->rows[row].base);
 }
 
 /* A value to show: the one that is written down, another choice than the default, else the default. */
-static void example_of(const fvi_attr_def *d, const char *fallback, char *out, size_t room)
+static void example_of(const fv_key *d, const char *fallback, char *out, size_t room)
 {
-    const char *written = fvi_config_example(d);
     int n = 0;
     while (d->kind == FVI_ATTR_ENUM && d->names[n]) n++;
-    if (written) snprintf(out, room, "%s", written);
+    if (d->example) snprintf(out, room, "%s", d->example);
     else if (d->kind == FVI_ATTR_BOOL) snprintf(out, room, "%s", d->fallback != 0 ? "false" : "true");
     else if (n) snprintf(out, room, "%s", d->names[((int)d->fallback + 1) % n]);
     else if (d->fallback_text) snprintf(out, room, "%s", d->fallback_text);
     else snprintf(out, room, "%s", fallback);
 }
 
+/* The rows of every task, then those of each task of the library; the heading that the row stands under. */
+static const fv_key *known_key(int index, const fv_task_def **task, const char **heading)
+{
+    const fv_key *table = fvi_config_core();
+    *task = NULL;
+    *heading = "";
+    for (int t = 0; index >= 0; t++) {
+        for (const fv_key *d = table; d && d->name; d++, index--) {
+            if (d->heading) *heading = d->heading;
+            if (index == 0) return d;
+        }
+        if (!(*task = fv_task_known(t))) return NULL;
+        table = (*task)->keys;
+    }
+    return NULL;
+}
+
 bool fv_config_describe(int index, fv_config_entry *out)
 {
-    if (index < 0 || index >= fvi_config_key_count()) return false;
-    const fvi_attr_def *d = &fvi_config_table[index];
-    unsigned flags = fvi_config_key_flags(d);
-    fvi_values v;
-    memset(&v, 0, sizeof v);
-    fvi_attr_defaults(fvi_config_table, &v);
-    char *fallback = fvi_attr_text(d, &v);
-    fvi_attr_clear(fvi_config_table, &v);
-    *out = (fv_config_entry){.name = d->name, .heading = fvi_config_heading(d), .help = d->help ? d->help : "", .aliases = d->aliases,
-                             .group = fvi_config_short_for(d->name), .choices = d->names, .path = flags & FVI_KEY_PATH, .local = flags & FVI_KEY_LOCAL};
+    const fv_task_def *task;
+    const char *heading;
+    const fv_key *d = known_key(index, &task, &heading);
+    if (!d) return false;
+    fv_key one[2] = {*d, FV_KEY_END};
+    union { int64_t i[16]; double d[16]; char *text; fv_dims dims; } value = {{0}};
+    one->offset = 0;
+    fvi_attr_defaults(one, &value);
+    char *fallback = fvi_attr_text(one, &value);
+    fvi_attr_clear(one, &value);
+    *out = (fv_config_entry){.name = d->name, .heading = heading, .help = d->help ? d->help : "", .aliases = d->aliases, .task = task ? task->name : NULL,
+                             .group = fvi_config_short_for(d->name), .choices = d->names, .path = d->flags & FV_KEY_PATH, .local = d->flags & FV_KEY_LOCAL};
     snprintf(out->fallback, sizeof out->fallback, "%s", fallback ? fallback : "");
     fvi_free(fallback);
     fvi_attr_kind_words(d, out->kind);
-    if (flags & FVI_KEY_LIST) snprintf(out->kind, sizeof out->kind, "text, or a list");
+    if (d->flags & FV_KEY_LIST) snprintf(out->kind, sizeof out->kind, "text, or a list");
     fvi_attr_range_words(d, out->range);
     example_of(d, out->fallback, out->example, sizeof out->example);
     return true;
@@ -452,8 +590,14 @@ bool fv_config_describe(int index, fv_config_entry *out)
 
 int fv_config_find(const char *name)
 {
-    const char *shorthand = fvi_config_short(name);
-    return row_of(shorthand ? shorthand : name);
+    const fv_task_def *task;
+    const char *heading, *shorthand = fvi_config_short(name);
+    const fv_key *d;
+    if (shorthand) name = shorthand;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; (d = known_key(i, &task, &heading)); i++)
+            if (pass ? fvi_word_in(d->aliases, name) : !strcmp(d->name, name)) return i;
+    return -1;
 }
 
 char *fv_config_variants(fv_context *ctx, const char *path)
@@ -488,12 +632,21 @@ static void add_difference(fvi_text *t, const char *key, char *from, char *to, b
     fvi_free(to);
 }
 
+/* What a key is worth in a configuration, which may be of a task without it. */
+static char *value_text(const fv_config *c, const char *key)
+{
+    char *text = fv_config_value(c, key);
+    return text ? text : fvi_strdup("null");
+}
+
 static char *difference(const fv_config *a, const fv_config *b, bool json)
 {
     fvi_text t = {0};
     fvi_text_raw(&t, "{", json);
-    for (const fvi_attr_def *d = fvi_config_table; d->name; d++)
-        if (!(fvi_config_key_flags(d) & FVI_KEY_LOCAL)) add_difference(&t, d->name, fvi_attr_text(d, &a->v), fvi_attr_text(d, &b->v), json);
+    for (int i = 0; i < b->n_rows; i++) {
+        const fv_key *d = b->rows[i].key;
+        if (!(d->flags & FV_KEY_LOCAL)) add_difference(&t, d->name, value_text(a, d->name), value_text(b, d->name), json);
+    }
     add_difference(&t, "model_args", fvi_config_model_args(a), fvi_config_model_args(b), json);
     fvi_text_raw(&t, "}", json);
     return fvi_text_take(&t);
@@ -512,9 +665,10 @@ char *fvi_config_difference_json(const fv_config *a, const fv_config *b)
 bool fvi_config_differs(const fv_config *a, const fv_config *b, const char *key)
 {
     size_t n = strlen(key);
-    for (const fvi_attr_def *d = fvi_config_table; d->name; d++) {
-        if (strncmp(d->name, key, n) || (d->name[n] && d->name[n] != '.') || (fvi_config_key_flags(d) & FVI_KEY_LOCAL)) continue;
-        char *x = fvi_attr_text(d, &a->v), *y = fvi_attr_text(d, &b->v);
+    for (int i = 0; i < b->n_rows; i++) {
+        const fv_key *d = b->rows[i].key;
+        if (strncmp(d->name, key, n) || (d->name[n] && d->name[n] != '.') || (d->flags & FV_KEY_LOCAL)) continue;
+        char *x = value_text(a, d->name), *y = value_text(b, d->name);
         bool same = x && y && !strcmp(x, y);
         fvi_free(x);
         fvi_free(y);

@@ -4,9 +4,11 @@
 #include "fovea/model.h"
 #include "base/file.h"
 #include "compile/session.h"
+#include "ir/graph.h"
 #include "tasks/export.h"
 #include "train/checkpoint.h"
 #include "train/stored.h"
+#include "train/trainer.h"
 
 #include <stdio.h>
 
@@ -19,8 +21,8 @@ typedef struct own_export {
     fvi_stored stored;                   /* of a run or file */
     fv_config *config;                   /* of a name; else that of `stored`, borrowed */
     fv_model *model;
-    fv_session *session;
-    fv_function *function;
+    fv_task *task;
+    const fv_model *own_model;           /* the caller's, or NULL */
     fv_onnx_text metadata[MAX_METADATA];
     int n_metadata;
 } own_export;
@@ -106,20 +108,38 @@ static fv_status describe_pictures(own_export *o)
     FVI_TRY(o->ctx, add(o, "range", "[0, 1]"));          /* of the pixels before mean and std */
     FVI_TRY(o->ctx, add_taken(o, "mean", three(v->mean)));
     FVI_TRY(o->ctx, add_taken(o, "std", three(v->std)));
+    FVI_TRY(o->ctx, add_key(o, "alpha", "data.alpha", "drop"));
+    FVI_TRY(o->ctx, add_key(o, "exif_orientation", "data.exif_orientation", "true"));
+    FVI_TRY(o->ctx, add_key(o, "jpeg_scale", "data.jpeg_scale", "false"));
     FVI_TRY(o->ctx, add_key(o, "resize", "augment.resize", "none"));
     FVI_TRY(o->ctx, add_key(o, "interpolation", "augment.interpolation", "bilinear"));
     return add_key(o, "crop_pct", "augment.crop_pct", "1");
 }
 
+/* What the task adds. */
+static fv_status describe_more(own_export *o)
+{
+    fv_metadata m = {.ctx = o->ctx};
+    fv_status status = o->task->def->metadata ? o->task->def->metadata(o->task, &m) : FV_OK;
+    for (int i = 0; i < m.pairs.count && status == FV_OK; i++) {
+        const char *key = fvi_arena_strdup(&o->arena, m.pairs.items[i].key);
+        status = key ? add(o, key, m.pairs.items[i].value) : fvi_nomem(o->ctx);
+    }
+    fvi_free(m.pairs.items);
+    fvi_arena_free(&m.arena);
+    return status;
+}
+
 static fv_status describe(own_export *o)
 {
-    FVI_TRY(o->ctx, add(o, "task", "classify"));
+    FVI_TRY(o->ctx, add(o, "task", o->task->def->name));
     FVI_TRY(o->ctx, describe_classes(o));
     FVI_TRY(o->ctx, describe_pictures(o));
-    FVI_TRY(o->ctx, add(o, "output", "logits"));         /* before softmax */
+    FVI_TRY(o->ctx, add(o, "output", o->task->def->output_kind));        /* logits: before softmax */
     FVI_TRY(o->ctx, add(o, "fovea.version", FOVEA_VERSION));
     FVI_TRY(o->ctx, add(o, "fovea.model", o->config->v.model));
     FVI_TRY(o->ctx, add_taken(o, "fovea.model_args", fvi_config_model_args(o->config)));
+    FVI_TRY(o->ctx, describe_more(o));
     if (!o->e.trained) return add(o, "fovea.trained", "false");
     FVI_TRY(o->ctx, add_taken(o, "fovea.step", fvi_format("%lld", (long long)o->stored.step)));
     FVI_TRY(o->ctx, add(o, "fovea.ema", o->stored.ema ? "true" : "false"));
@@ -130,15 +150,14 @@ static fv_status describe(own_export *o)
 
 static fv_status open_stored(own_export *o, const fv_export_options *options)
 {
-    FVI_TRY(o->ctx, fvi_stored_open(o->ctx, options->model, options->n_settings, options->settings, &o->stored));
+    FVI_TRY(o->ctx, fvi_stored_open(o->ctx, options->task, options->model, options->n_settings, options->settings, &o->stored));
     o->config = o->stored.config;
     o->e.trained = true;
     o->e.model = o->stored.path;
     o->e.classes = fvi_stored_classes(&o->stored, NULL);
-    if (!o->e.classes) return fvi_fail(o->ctx, FV_ERROR_FORMAT, "%s holds no class names", o->stored.path);
     if (options->classes && options->classes != o->e.classes)
         return fvi_fail(o->ctx, FV_ERROR_CONFIG, "classes=%lld: %s has %lld", (long long)options->classes, o->stored.path, (long long)o->e.classes);
-    const int64_t size = o->config->v.image_size, input[3] = {3, size, size};
+    const int64_t input[3] = {3, o->config->v.image_size[0], o->config->v.image_size[1]};
     memcpy(o->e.input, input, sizeof input);
     return FV_OK;
 }
@@ -148,7 +167,8 @@ static fv_status open_name(own_export *o, const fv_export_options *options)
     FVI_TRY(o->ctx, fvi_config_of_name(o->ctx, options->model, options->n_settings, options->settings, &o->config));
     o->e.model = o->config->v.model;
     o->e.classes = options->classes ? options->classes : 1000;
-    const int64_t size = fvi_config_given(o->config, "image_size") ? o->config->v.image_size : 224, input[3] = {3, size, size};
+    const bool given = fvi_config_given(o->config, "image_size");
+    const int64_t input[3] = {3, given ? o->config->v.image_size[0] : 224, given ? o->config->v.image_size[1] : 224};
     memcpy(o->e.input, input, sizeof input);
     return FV_OK;
 }
@@ -171,40 +191,49 @@ static fv_status choose_path(own_export *o, const char *given)
 
 /* ---- the graph ---- */
 
-static fv_status build(fv_graph *g, fv_value *const *in, int n_in, void *user)
-{
-    (void)n_in;
-    fv_result(g, "output", fv_model_build(g, user, in[0]));
-    return fv_graph_status(g);
-}
-
+/* The task's prediction function with its first field under the name that other programs know. */
 static fv_status write_file(own_export *o, const fv_export_options *options)
 {
     const fv_exported *e = &o->e;
-    const fv_input_spec spec = {"input", FV_F32, 4, {FV_N, e->input[0], e->input[1], e->input[2]}};
-    const fv_tensor in = {FV_F32, 4, {1, e->input[0], e->input[1], e->input[2]}, NULL};
+    const fv_task_def *d = o->task->def;
     fv_onnx_options onnx = {options->opset, options->keep_batch_norm, o->config->v.model, o->metadata, o->n_metadata};
+    fvi_task_part *p;
+    fv_tensor in[2 * FV_FIELDS_MAX];
     fv_graph *g = NULL;
     fv_session *s;
-    FVI_TRY(o->ctx, fv_session_create(o->ctx, &(fv_session_options){.seed = (uint64_t)o->config->v.seed}, &o->session));
-    FVI_TRY(o->ctx, fv_function_create(o->session, "export", &spec, 1, build, o->model, NULL, &o->function));
-    FVI_TRY(o->ctx, fvi_function_graph(o->function, &in, 1, &s, &g));          /* makes the variables */
-    fv_status status = e->trained ? fvi_weights_load(o->ctx, o->session, &o->stored.weights) : FV_OK;
+    FVI_TRY(o->ctx, fvi_task_open(o->task, &(fv_session_options){.seed = (uint64_t)o->config->v.seed}));
+    FVI_TRY(o->ctx, fvi_task_part_of(o->task, fvi_task_function(o->task, d->predict), true, &p));
+    const int n = fvi_task_inputs(p, NULL, 1, in);
+    FVI_TRY(o->ctx, fvi_function_graph(p->function, in, n, &s, &g));           /* makes the variables */
+    fv_status status = fvi_graph_name_input(g, 0, d->input ? d->input : "input");
+    if (status == FV_OK && e->trained) status = fvi_weights_load(o->ctx, o->task->session, &o->stored.weights, d);
     if (status == FV_OK) status = fvi_graph_export_onnx(s, g, e->path, &onnx, &o->e.onnx);
     fvi_graph_destroy(g);
     return status;
 }
 
+static fv_status create_task(own_export *o)
+{
+    const char *const *names = NULL;
+    int64_t n = 0;
+    if (!o->own_model) FVI_TRY(o->ctx, fvi_stored_model(o->ctx, o->config, o->e.classes, &o->model));
+    if (o->e.trained) FVI_TRY(o->ctx, fvi_stored_class_names(o->ctx, &o->stored.weights, &o->arena, &names, &n));
+    fvi_task_options options = fvi_task_of(o->config, o->own_model ? o->own_model : o->model, o->e.classes, names);
+    options.setup.channels = o->e.input[0];
+    options.setup.height = o->e.input[1];
+    options.setup.width = o->e.input[2];
+    FVI_TRY(o->ctx, fvi_task_create(o->ctx, &options, &o->task));
+    if (!o->task->def->predict) return fvi_fail(o->ctx, FV_ERROR_UNSUPPORTED, "task %s has no function to export", o->task->def->name);
+    return FV_OK;
+}
+
 static fv_status export_model(own_export *o, const fv_export_options *options)
 {
+    o->own_model = options->own_model;
     FVI_TRY(o->ctx, fvi_names_weights(options->model) ? open_stored(o, options) : open_name(o, options));
     if (options->input[0]) memcpy(o->e.input, options->input, sizeof o->e.input);
     FVI_TRY(o->ctx, choose_path(o, options->path));
-    char *args = fvi_config_model_args(o->config);
-    if (!args) return fvi_nomem(o->ctx);
-    const fv_status status = fv_model_create(o->ctx, o->config->v.model, &(fv_model_options){o->e.classes, args}, &o->model);
-    fvi_free(args);
-    FVI_TRY(o->ctx, status);
+    FVI_TRY(o->ctx, create_task(o));
     FVI_TRY(o->ctx, describe(o));
     return write_file(o, options);
 }
@@ -225,8 +254,7 @@ void fv_exported_destroy(fv_exported *e)
 {
     if (!e) return;
     own_export *o = (own_export *)(void *)e;
-    fv_function_destroy(o->function);
-    fv_session_destroy(o->session);
+    fvi_task_destroy(o->task);
     fv_model_destroy(o->model);
     if (o->config != o->stored.config) fv_config_destroy(o->config);
     fvi_stored_close(&o->stored);

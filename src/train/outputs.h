@@ -7,7 +7,7 @@
 
 FV_CHECKED fv_status fvi_outputs_begin(fv_trainer *t);
 /* The first batch of the run, as the model sees it. */
-FV_CHECKED fv_status fvi_outputs_batch(fv_trainer *t, const fvi_batch *b);
+FV_CHECKED fv_status fvi_outputs_batch(fv_trainer *t, const fv_batch *b);
 FV_CHECKED fv_status fvi_outputs_step(fv_trainer *t);
 /* After a whole validation; with a new best its evaluation and pictures too. */
 FV_CHECKED fv_status fvi_outputs_validated(fv_trainer *t);

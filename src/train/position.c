@@ -4,12 +4,26 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const int64_t most = 1000000000000000;           /* of any count, as max_steps */
 
-#define COLUMN(name, which) #name,
-const char *const fvi_metric_columns[FVI_METRICS] = {FVI_METRIC_LIST(COLUMN)};
-#undef COLUMN
+double fvi_position_metric(const fvi_position *p, const char *name)
+{
+    for (int i = 0; i < p->n_metrics; i++)
+        if (!strcmp(p->metrics[i].name, name)) return p->metrics[i].value;
+    return (double)NAN;
+}
+
+static void add_values(fvi_text *t, const fvi_measured *m, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (i) fvi_text_add(t, ",");
+        fvi_text_json_string(t, m[i].name);
+        fvi_text_add(t, ":");
+        fvi_text_json_number(t, m[i].value);
+    }
+}
 
 char *fvi_position_text(const fvi_position *p)
 {
@@ -33,16 +47,14 @@ char *fvi_position_text(const fvi_position *p)
     fvi_text_json_number(&t, p->plateau.best);
     fvi_text_add(&t, "}");
     fvi_text_add(&t, ",\"samples\":%lld,\"metrics\":{", (long long)p->samples);
-    for (int i = 0; i < FVI_METRICS; i++) {
-        fvi_text_add(&t, "%s\"%s\":", i ? "," : "", fvi_metric_columns[i]);
-        fvi_text_json_number(&t, p->metrics[i]);
+    add_values(&t, p->metrics, p->n_metrics);
+    if (p->n_results) {
+        fvi_text_add(&t, "},\"results\":{");
+        add_values(&t, p->results, p->n_results);
     }
-    fvi_text_add(&t, "},\"own\":[");
-    for (int64_t i = 0; i < p->n_own; i++) {
-        if (i) fvi_text_add(&t, ",");
-        fvi_text_json_number(&t, p->own[i]);
-    }
-    fvi_text_add(&t, "]}");
+    fvi_text_add(&t, "},\"measured\":\"%s\",\"validated_epoch\":", p->measured);
+    fvi_text_json_number(&t, p->validated_epoch);
+    fvi_text_add(&t, "}");
     return fvi_text_take(&t);
 }
 
@@ -58,6 +70,30 @@ static double number_of(const fvi_json *object, const char *key)
     return v && v->kind == FVI_JSON_NUMBER ? v->number : (double)NAN;
 }
 
+static void take(fvi_measured *list, int *n, int room, const char *name, const fvi_json *v)
+{
+    if (*n == room || strlen(name) >= FVI_METRIC_NAME) return;
+    fvi_measured *m = &list[(*n)++];
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->value = v->kind == FVI_JSON_NUMBER ? v->number : (double)NAN;
+}
+
+/* Versions before this one kept the metrics of the user's own in a list: they are called #0, #1 until their names are known. */
+static void read_metrics(const fvi_json *position, fvi_position *p)
+{
+    const fvi_json *metrics = fvi_json_get(position, "metrics"), *own = fvi_json_get(position, "own"), *results = fvi_json_get(position, "results");
+    for (const fvi_json *m = metrics && metrics->kind == FVI_JSON_OBJECT ? metrics->child : NULL; m; m = m->next)
+        take(p->metrics, &p->n_metrics, FVI_METRICS_MAX, m->key, m);
+    for (const fvi_json *m = results && results->kind == FVI_JSON_OBJECT ? results->child : NULL; m; m = m->next)
+        take(p->results, &p->n_results, FVI_TRAIN_RESULTS, m->key, m);
+    int n = 0;
+    for (const fvi_json *m = own && own->kind == FVI_JSON_ARRAY ? own->child : NULL; m; m = m->next) {
+        char name[16];
+        snprintf(name, sizeof name, "#%d", n++);
+        take(p->metrics, &p->n_metrics, FVI_METRICS_MAX, name, m);
+    }
+}
+
 fv_status fvi_position_parse(fv_context *ctx, fvi_arena *arena, const char *path, const char *text, fvi_position *p)
 {
     fvi_json *v;
@@ -68,15 +104,15 @@ fv_status fvi_position_parse(fv_context *ctx, fvi_arena *arena, const char *path
                         .bad_checks = integer_of(v, "bad_checks", 0), .threads = integer_of(v, "threads", 0), .best = number_of(v, "best"),
                         .last_loss = number_of(v, "last_loss"), .last_norm = number_of(v, "last_norm")};
     p->samples = integer_of(v, "samples", 0);
-    const fvi_json *metrics = fvi_json_get(v, "metrics");
-    for (int i = 0; i < FVI_METRICS; i++) p->metrics[i] = number_of(metrics, fvi_metric_columns[i]);
-    const fvi_json *own = fvi_json_get(v, "own");
-    for (const fvi_json *m = own && own->kind == FVI_JSON_ARRAY ? own->child : NULL; m && p->n_own < FVI_OWN_METRICS; m = m->next)
-        p->own[p->n_own++] = m->kind == FVI_JSON_NUMBER ? m->number : (double)NAN;
+    read_metrics(v, p);
     const fvi_json *plateau = fvi_json_get(v, "plateau");
     p->plateau = (fvi_plateau){.seen = integer_of(plateau, "seen", 0), .bad = integer_of(plateau, "bad", 0), .cooldown = integer_of(plateau, "cooldown", 0),
                                .reductions = integer_of(plateau, "reductions", 0), .best = plateau ? number_of(plateau, "best") : 0};
     p->last_rate = number_of(v, "last_rate");
+    p->validated_epoch = number_of(v, "validated_epoch");
+    const fvi_json *measured = fvi_json_get(v, "measured");
+    if (measured && measured->kind == FVI_JSON_STRING && strspn(measured->string, "0123456789abcdef") == strlen(measured->string))
+        snprintf(p->measured, sizeof p->measured, "%s", measured->string);
     p->stop_best = fvi_json_get(v, "stop_best") ? number_of(v, "stop_best") : p->best;       /* versions before it had one for both */
     const fvi_json *finished = fvi_json_get(v, "finished");
     p->finished = finished && finished->kind == FVI_JSON_BOOL && finished->number != 0;

@@ -2,13 +2,12 @@
 /* One configuration, several seeds: a folder with a run for each seed and a summary of all. */
 #include "base/file.h"
 #include "fovea/report.h"
-#include "metrics/metrics.h"
 #include "metrics/statistics.h"
 #include "train/trainer.h"
 
 #include <math.h>
 
-enum { REPORT_LIMIT = 64, ROWS = 2 + FVI_METRICS + FVI_OWN_METRICS };
+enum { REPORT_LIMIT = 64, ROWS = 2 + FVI_METRICS_MAX };
 
 typedef struct outcome {                 /* of one seed */
     int64_t step, best_step;
@@ -22,7 +21,8 @@ typedef struct own_seeds {
     fv_seeds s;                          /* first: freed through it */
     fv_context *ctx;
     fv_config *config;
-    fvi_run run;
+    const fv_task_def *task;             /* the caller's own, or NULL */
+    fvi_run_folder run;
     outcome *outcomes;
     int64_t *seeds;
     fvi_arena arena;                     /* names; figures of the last summary */
@@ -159,7 +159,7 @@ static fv_status write_report(own_seeds *o)
     fv_status status = FV_OK;
     for (int i = 0; i < n && status == FV_OK; i++)
         if (!(runs[i] = fvi_arena_format(&o->arena, "%s/seed-%lld", o->run.path, (long long)o->seeds[i]))) status = fvi_nomem(o->ctx);
-    if (status == FV_OK) status = fv_report_write(o->ctx, runs, n, path);
+    if (status == FV_OK) status = fv_report_write(o->ctx, o->task, runs, n, path);
     fvi_free(path);
     return status;
 }
@@ -199,42 +199,43 @@ static fv_status config_of(own_seeds *o, int64_t seed, fv_config **out)
     for (int i = 0; i < n; i++)
         if (!(settings[i] = own[i])) status = fvi_nomem(o->ctx);
     if (!text || !name) status = fvi_nomem(o->ctx);
-    if (status == FV_OK) status = fvi_config_from_text(o->ctx, name, text, n, settings, out);
+    if (status == FV_OK) status = fvi_config_from_text(o->ctx, o->task, name, text, n, settings, out);
     for (int i = 0; i < n; i++) fvi_free(own[i]);
     fvi_free(text);
     fvi_free(name);
     return status;
 }
 
-static fv_status run_seed(own_seeds *o, const fv_model *model, const fv_train_options *options, int i, fv_trainer *volatile *current)
+/* Reads data, model and what there is of a seed; nothing is written. */
+static fv_status create_seed(own_seeds *o, const fv_model *model, const fv_train_options *options, int i, fv_trainer **out)
 {
-    const int64_t seed = o->seeds[i];
     fv_train_options own = *options;
     fv_config *config = NULL;
-    fv_trainer *t = NULL;
-    FVI_TRY(o->ctx, config_of(o, seed, &config));
-    char *inside = fvi_format("%s/config.json", config->v.run);
-    if (!inside) {
-        fv_config_destroy(config);
-        return fvi_nomem(o->ctx);
-    }
+    FVI_TRY(o->ctx, config_of(o, o->seeds[i], &config));
     /* What the group goes on with was decided for the group. */
-    own.mode = fvi_file_exists(inside) ? FV_RUN_CONTINUE : FV_RUN_RESUME;
+    own.mode = o->run.replaces ? FV_RUN_OVERWRITE : fvi_is_run(config->v.run) ? FV_RUN_CONTINUE : FV_RUN_RESUME;
     own.config = NULL;
-    fvi_free(inside);
+    fv_status status = fvi_trainer_create(o->ctx, model, &own, config, NULL, out);
+    if (status != FV_OK) fvi_error_prefix(o->ctx, "seed %lld: ", (long long)o->seeds[i]);
+    return status;
+}
+
+/* Takes the trainer over. */
+static fv_status run_seed(own_seeds *o, int i, bool dry, fv_trainer *t, fv_trainer *volatile *current)
+{
+    const int64_t seed = o->seeds[i];
+    char room[FV_SHELL_ROOM];
     fvi_log(o->ctx, FV_LOG_INFO, "seed %lld, %d of %d", (long long)seed, i + 1, o->s.count);
-    fv_status status = fvi_trainer_create(o->ctx, model, &own, config, NULL, &t);
-    if (status == FV_OK) {
-        t->progress.seed_number = i + 1;
-        t->progress.seed_count = o->s.count;
-        if (current) *current = t;
-        status = fv_trainer_run(t);
-        if (current) *current = NULL;
-    }
-    if (status == FV_OK && !own.dry_run) status = take_outcome(o, t, &o->outcomes[i]);
+    t->progress.seed_number = i + 1;
+    t->progress.seed_count = o->s.count;
+    if (current) *current = t;
+    fv_status status = fv_trainer_run(t);
+    if (current) *current = NULL;
+    if (status == FV_OK && !dry) status = take_outcome(o, t, &o->outcomes[i]);
     if (status == FV_ERROR_CANCELED)
         status = fvi_fail(o->ctx, FV_ERROR_CANCELED, "interrupted at seed %lld, %d of %d; saved at step %lld of %lld. Go on with: fovea train %s", (long long)seed,
-                          i + 1, o->s.count, (long long)fv_trainer_progress(t)->step, (long long)fv_trainer_progress(t)->max_steps, o->run.path);
+                          i + 1, o->s.count, (long long)fv_trainer_progress(t)->step, (long long)fv_trainer_progress(t)->max_steps,
+                          fv_shell_word(o->run.path, room));
     else if (status != FV_OK)
         fvi_error_prefix(o->ctx, "seed %lld: ", (long long)seed);
     fv_trainer_destroy(t);
@@ -247,6 +248,7 @@ static fv_status run_all(own_seeds *o, const fv_model *model, const fv_train_opt
 {
     const fvi_values *v = &o->config->v;
     const char *folder = options->config && fvi_is_dir(options->config) ? options->config : NULL;
+    fv_trainer *t = NULL;
     FVI_TRY(o->ctx, fvi_run_open(o->ctx, o->config, folder, options->mode, options->dry_run, &o->run));
     o->s.run = o->run.path;
     o->s.count = (int)v->seeds;
@@ -255,10 +257,17 @@ static fv_status run_all(own_seeds *o, const fv_model *model, const fv_train_opt
     if (!o->outcomes || !o->seeds) return fvi_nomem(o->ctx);
     for (int i = 0; i < o->s.count; i++) o->seeds[i] = v->seed + i;
     o->s.seeds = o->seeds;
-    if (options->dry_run) return run_seed(o, model, options, 0, current);
-    FVI_TRY(o->ctx, fvi_run_begin_group(&o->run, o->config));
+    FVI_TRY(o->ctx, create_seed(o, model, options, 0, &t));      /* what is wrong with the data is found before anything is written */
+    if (options->dry_run) return run_seed(o, 0, true, t, current);
+    fv_status status = fvi_run_take(&o->run);
+    if (status == FV_OK) status = fvi_run_begin_group(&o->run, o->config);
+    if (status != FV_OK) {
+        fv_trainer_destroy(t);
+        return status;
+    }
     for (int i = 0; i < o->s.count; i++) {
-        FVI_TRY(o->ctx, run_seed(o, model, options, i, current));
+        if (i) FVI_TRY(o->ctx, create_seed(o, model, options, i, &t));
+        FVI_TRY(o->ctx, run_seed(o, i, false, t, current));
         FVI_TRY(o->ctx, write_summary(o));
     }
     FVI_TRY(o->ctx, write_report(o));
@@ -289,6 +298,7 @@ fv_status fv_train(fv_context *ctx, const fv_model *model, const fv_train_option
     }
     o->ctx = ctx;
     o->config = config;
+    o->task = options->task;
     fv_status status = run_all(o, model, options, current);
     if (status == FV_OK && out && !options->dry_run)
         *out = &o->s;

@@ -39,7 +39,8 @@ static char *checkpoints_of(const char *run)
 static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
 {
     const char *at = strrchr(text, '@');
-    char *run = at && !strchr(at, '/') ? fvi_format("%.*s", (int)(at - text), text) : fvi_strdup(text);
+    if (at && (strchr(at, '/') || fvi_is_dir(text))) at = NULL;         /* a part of a folder's name */
+    char *run = at ? fvi_format("%.*s", (int)(at - text), text) : fvi_strdup(text);
     if (!run) return fvi_nomem(ctx);
     if (fvi_is_dir(run)) {
         char *folder = checkpoints_of(run), *best = folder ? fvi_format("%s/%s.safetensors", folder, at ? at + 1 : "best") : NULL;
@@ -67,7 +68,7 @@ static fv_status find_weights(fv_context *ctx, const char *text, fvi_stored *s)
 }
 
 /* The configuration that was stored with the weights, then what the command line says. */
-static fv_status load_config(fv_context *ctx, fvi_stored *s, int n_settings, const char *const *settings)
+static fv_status load_config(fv_context *ctx, const fv_task_def *task, fvi_stored *s, int n_settings, const char *const *settings)
 {
     const char *text = fvi_st_metadata(&s->weights, "fovea.config"), *ema = fvi_st_metadata(&s->weights, "fovea.ema");
     const char *step = fvi_st_metadata(&s->weights, "fovea.step");
@@ -76,17 +77,17 @@ static fv_status load_config(fv_context *ctx, fvi_stored *s, int n_settings, con
     s->ema = ema && !strcmp(ema, "true");
     if (step && sscanf(step, "%lld", &number) != 1) number = -1;
     s->step = number;
-    FVI_TRY(ctx, fvi_config_from_text(ctx, s->path, text, n_settings, settings, &s->config));
-    return fvi_config_check_model(s->config);
+    FVI_TRY(ctx, fvi_config_from_text(ctx, task, s->path, text, n_settings, settings, &s->config));
+    return FV_OK;
 }
 
-fv_status fvi_stored_open(fv_context *ctx, const char *text, int n_settings, const char *const *settings, fvi_stored *out)
+fv_status fvi_stored_open(fv_context *ctx, const fv_task_def *task, const char *text, int n_settings, const char *const *settings, fvi_stored *out)
 {
     memset(out, 0, sizeof *out);
     FVI_TRY(ctx, find_weights(ctx, text, out));
     FVI_TRY(ctx, fvi_st_open(ctx, out->path, &out->weights));
     FVI_TRY(ctx, fvi_st_check(ctx, &out->weights));
-    FVI_TRY(ctx, load_config(ctx, out, n_settings, settings));
+    FVI_TRY(ctx, load_config(ctx, task, out, n_settings, settings));
     return FV_OK;
 }
 
@@ -103,9 +104,9 @@ int64_t fvi_stored_classes(const fvi_stored *s, const char **names)
     return n;
 }
 
-fv_status fvi_stored_class_names(fv_context *ctx, const fvi_stored *s, fvi_arena *arena, const char *const **names, int64_t *n)
+fv_status fvi_stored_class_names(fv_context *ctx, const fvi_st_file *f, fvi_arena *arena, const char *const **names, int64_t *n)
 {
-    const char *text = fvi_st_metadata(&s->weights, "fovea.classes");
+    const char *text = fvi_st_metadata(f, "fovea.classes");
     fvi_json *list;
     *names = NULL;
     *n = 0;
@@ -114,7 +115,7 @@ fv_status fvi_stored_class_names(fv_context *ctx, const fvi_stored *s, fvi_arena
     const char **out = fvi_arena_alloc(arena, (size_t)FVI_MAX(list->count, 1) * sizeof *out);
     if (!out) return fvi_nomem(ctx);
     for (const fvi_json *m = list->child; m; m = m->next) {
-        if (m->kind != FVI_JSON_STRING) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: its class names are damaged", s->path);
+        if (m->kind != FVI_JSON_STRING) return fvi_fail(ctx, FV_ERROR_FORMAT, "%s: its class names are damaged", f->path);
         if (!(out[*n] = fvi_arena_strdup(arena, m->string))) return fvi_nomem(ctx);
         ++*n;
     }
@@ -143,16 +144,23 @@ fv_status fvi_config_of_name(fv_context *ctx, const char *name, int n_settings, 
     return status;
 }
 
+fv_status fvi_stored_model(fv_context *ctx, const fv_config *c, int64_t classes, fv_model **out)
+{
+    *out = NULL;
+    FVI_TRY(ctx, fvi_config_check_model(c));
+    char *args = fvi_config_model_args(c);
+    if (!args) return fvi_nomem(ctx);
+    const fv_status status = fv_model_create(ctx, c->v.model, &(fv_model_options){classes, args}, out);
+    fvi_free(args);
+    return status;
+}
+
 fv_status fv_model_of_weights(fv_context *ctx, const char *weights, int64_t classes, fv_model **out)
 {
     fvi_stored s;
     *out = NULL;
-    fv_status status = fvi_stored_open(ctx, weights, 0, NULL, &s);
-    char *args = status == FV_OK ? fvi_config_model_args(s.config) : NULL;
-    if (status == FV_OK)
-        status = args ? fv_model_create(ctx, s.config->v.model, &(fv_model_options){classes > 0 ? classes : fvi_stored_classes(&s, NULL), args}, out)
-                      : fvi_nomem(ctx);
-    fvi_free(args);
+    fv_status status = fvi_stored_open(ctx, NULL, weights, 0, NULL, &s);
+    if (status == FV_OK) status = fvi_stored_model(ctx, s.config, classes > 0 ? classes : fvi_stored_classes(&s, NULL), out);
     fvi_stored_close(&s);
     return status;
 }

@@ -16,14 +16,17 @@ typedef struct fvi_stored {
 } fvi_stored;
 
 /* RUN: its best, else latest; RUN@latest, RUN@best; or a file. The hash is checked. */
-FV_CHECKED fv_status fvi_stored_open(fv_context *ctx, const char *text, int n_settings, const char *const *settings, fvi_stored *out);
+/* `task`: the caller's own, or NULL. */
+FV_CHECKED fv_status fvi_stored_open(fv_context *ctx, const fv_task_def *task, const char *text, int n_settings, const char *const *settings, fvi_stored *out);
 void fvi_stored_close(fvi_stored *s);    /* a zeroed struct is allowed */
 /* Number of class names; 0 when none are stored. *names (may be NULL): the JSON array, borrowed. */
 int64_t fvi_stored_classes(const fvi_stored *s, const char **names);
 
-/* The same as texts in the arena; NULL and 0 when none are stored. */
-FV_CHECKED fv_status fvi_stored_class_names(fv_context *ctx, const fvi_stored *s, fvi_arena *arena, const char *const **names, int64_t *n);
+/* The same of any file of a run, as texts in the arena; NULL and 0 when none are stored. */
+FV_CHECKED fv_status fvi_stored_class_names(fv_context *ctx, const fvi_st_file *f, fvi_arena *arena, const char *const **names, int64_t *n);
 
+/* The library's model that a configuration names. */
+FV_CHECKED fv_status fvi_stored_model(fv_context *ctx, const fv_config *c, int64_t classes, fv_model **out);
 /* Is it a path, not a model's name? It has a slash, a dot or an @, or it is there. */
 bool fvi_names_weights(const char *text);
 /* The configuration of a model by name, with a warning that its weights are initial ones. */

@@ -53,11 +53,14 @@ ln -s loop.jpg bad/loop.jpg
 { printf 'BM'; le32 1000; le32 0; le32 54; le32 40; le32 60000; le32 60000; le16 1; le16 24; le32 0; le32 0; le32 0; le32 0; le32 0; le32 0; } > bad/bomb.bmp
 printf 'P6\n60000 60000\n255\nxx' > bad/bomb.ppm
 { printf 'RIFF'; le32 22; printf 'WEBPVP8X'; le32 10; printf '\000\000\000\000\377\377\000\377\377\000'; } > bad/bomb.webp
+cp "$root/tests/fuzz/corpus/heif/lie.heic" bad/bomb.heic
+cp "$root/tests/fuzz/corpus/heif/lie.avif" bad/bomb.avif
 run="timeout 60"
-for row in "empty.jpg|the file is empty" "text.png|not a picture" "drawing.jpg|an SVG drawing" "scan.tif|a TIFF picture" "phone.heic|a HEIC picture" "cut.ppm|truncated PNM" \
+for row in "empty.jpg|the file is empty" "text.png|not a picture" "drawing.jpg|an SVG drawing" "scan.tif|a TIFF picture" "phone.heic|" "cut.ppm|truncated PNM" \
     "three_bytes.jpg|" "signature.png|" "riff.webp|" "header.gif|" "two.bmp|" "pipe.jpg|not a file" "dangling.jpg|No such file" \
     "loop.jpg|Too many levels" "absent.jpg|No such file" "bomb.png|the header says 60000 x 60000 pixels; the limits are" "bomb.jpg|the header says 60000 x 60000 pixels; the limits are" "bomb.gif|" "bomb.bmp|the header says 60000 x 60000 pixels; the limits are" \
-    "bomb.ppm|the header says 60000 x 60000 pixels; the limits are" "bomb.webp|"; do
+    "bomb.ppm|the header says 60000 x 60000 pixels; the limits are" "bomb.webp|" \
+    "bomb.heic|the header says 16384 x 8000 pixels; the limits are" "bomb.avif|the header says 16384 x 8000 pixels; the limits are"; do
     file=${row%%|*}
     expect "alone $file" 3 "$file: ${row#*|}" predict runs/good "bad/$file"
 done
@@ -65,9 +68,25 @@ run=
 expect "alone folder.jpg" 3 "bad/folder.jpg: no pictures" predict runs/good bad/folder.jpg
 expect "alone huge name" 3 "File name too long" predict runs/good "$(head -c 300 /dev/zero | tr '\0' x).jpg"
 
+# ---- pictures of a telephone: read, or what to install is said
+cp "$root/tests/fuzz/corpus/heif/exif.heic" phone.heic
+export FOVEA_LIBHEIF=/nowhere/libheif.so.1
+expect "without libheif" 3 "phone.heic: a HEIC picture, which fovea reads through libheif (/nowhere/libheif.so.1" predict runs/good phone.heic
+also "without libheif, advice" "install it (Debian: libheif1), or convert the picture to JPEG or PNG" err
+unset FOVEA_LIBHEIF
+if "$FOVEA" predict runs/good phone.heic > /dev/null 2>&1; then
+    mkdir -p phone/a phone/b
+    cp "$root"/tests/fuzz/corpus/heif/[egs]*.heic phone/a && cp "$root"/tests/fuzz/corpus/heif/turn*.avif phone/b && cp phone.heic phone/b/named.jpg
+    expect heif 0 "HEIC 5  AVIF 4" data check phone
+    also heif_misnamed "1 are of another format" out
+    expect heif_train 0 '"step": 2' train small.json data=phone run=runs/phone --json
+else
+    echo "HEIC and AVIF: NOT TESTED, libheif is not installed (Debian: libheif1)"
+fi
+
 # ---- memory: no header makes the program take more than a few pictures' worth
 if [ -z "${ASAN_OPTIONS:-}${TSAN_OPTIONS:-}" ]; then
-    for file in bomb.png bomb.jpg bomb.gif bomb.bmp bomb.ppm bomb.webp; do
+    for file in bomb.png bomb.jpg bomb.gif bomb.bmp bomb.ppm bomb.webp bomb.heic bomb.avif; do
         (ulimit -v 4000000 && "$FOVEA" predict runs/good bad/$file > limited 2>&1)
         [ $? = 3 ] && grep -qF "$file" limited || { fail "memory $file"; cat limited; }
     done

@@ -90,9 +90,9 @@ if [ -e /dev/full ]; then
     "$FOVEA" eval run data=planes --json > /dev/full 2> err || got=$?
     [ $got = 1 ] || fail "standard output: exit code $got"
     # The log of the console is no reason to stop.
-    mkdir logged && ln -s /dev/full logged/console.log
+    cp -r run logged && ln -sf /dev/full logged/console.log
     got=0
-    "$FOVEA" train model=resnet20 data=planes image_size=32 batch_size=4 max_steps=1 threads=1 run=logged > out 2> err || got=$?
+    "$FOVEA" train logged --continue max_steps=7 > out 2> err || got=$?
     [ $got = 0 ] || fail "console.log: exit code $got"
     grep -q "console.log ends here: No space left on device" err || fail "console.log: no warning"
 fi

@@ -32,6 +32,15 @@ also kept_node BatchNormalization kept.onnx
 for text in "{0: 'airplane', 1: 'auto\"mobile', 2: 'O\\'bird'" '飞机' '[0.4, 0.45, 0.5]' '[32, 32]' imgsz resize crop_pct mean std batch_size conv1.weight; do
     also "metadata $text" "$text" runs/r/best.onnx
 done
+# How picture files became pixels: key and value, as protocol buffers have them side by side.
+for pair in 'alpha\022\004drop' 'exif_orientation\022\004true' 'jpeg_scale\022\005false'; do
+    also "metadata $pair" "$(printf "$pair")" runs/r/best.onnx
+done
+expect pixels_train 0 "" train model=resnet20 data=data batch_size=8 max_steps=1 run=runs/p data.alpha=white data.exif_orientation=false data.jpeg_scale=true --quiet
+expect pixels 0 "" export runs/p
+for pair in 'alpha\022\005white' 'exif_orientation\022\005false' 'jpeg_scale\022\004true'; do
+    also "metadata $pair" "$(printf "$pair")" runs/p/best.onnx
+done
 grep -qa BatchNormalization runs/r/best.onnx && fail folded
 
 expect bad_opset 2 "opset" export runs/r opset=18
@@ -59,7 +68,7 @@ names = ast.literal_eval(meta["names"])
 assert list(names.values()) == json.loads(meta["classes"]), names
 assert names[2] == "O'bird" and names[4] == "飞机" and len(names) == 10, names
 assert json.loads(meta["mean"]) == [0.4, 0.45, 0.5] and json.loads(meta["imgsz"]) == [32, 32]
-assert {"resize", "crop_pct", "interpolation", "std", "range", "channels", "task", "output"} <= set(meta), meta
+assert {"alpha", "exif_orientation", "jpeg_scale", "resize", "crop_pct", "interpolation", "std", "range", "channels", "task", "output"} <= set(meta), meta
 print("metadata: ok")
 END
 else

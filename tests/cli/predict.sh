@@ -120,15 +120,40 @@ expect usage 2 "as in: fovea predict" predict runs/small
 expect usage_nothing 2 "as in: fovea predict" predict
 expect usage_table 2 "-o FILE.csv" predict runs/small pets -o out.txt
 expect usage_topk 2 "topk=0" predict runs/small pets topk=0
+expect usage_classes 2 "classes=7: " predict runs/small pets classes=7
 expect usage_key 2 "did you mean" predict runs/small pets batch_siz=3
 expect usage_run 3 "there are no weights" predict runs/nothing pets
 expect usage_onnx 3 "weights in .onnx files cannot be read" predict model.onnx pets
 expect usage_folder 3 "no/such" predict runs/small pets -o no/such/x.csv
 head -c 3000 runs/small/checkpoints/best.safetensors > cut.safetensors
 expect usage_cut 3 "cut.safetensors" predict cut.safetensors pets
-mkdir "a=b"
+# Names that look like settings or flags: what is there is a path, what may be both an error; ./ and -- leave no doubt.
+mkdir "a=b" && cp -r pets a=c
 cp pets/cat/1.ppm "a=b/x=y.ppm"
+for file in x=y.ppm lr=3.ppm -x.ppm +x.ppm =.ppm; do cp pets/cat/1.ppm "./$file"; done
 expect equals 0 "./a=b/x=y.ppm: " predict runs/small "./a=b/x=y.ppm"
+expect equals_bare 0 "a=b/x=y.ppm: " predict runs/small "a=b/x=y.ppm"
+expect equals_file 0 "x=y.ppm: " predict runs/small x=y.ppm =.ppm
+also equals_nothing "=.ppm: " out
+expect equals_folder 0 "a=b/x=y.ppm: " predict runs/small a=b
+expect equals_glob 0 "predicted 2/2" predict runs/small [=x]*.ppm
+expect equals_absent 2 "z: unknown key" predict runs/small x=y.ppm z=y.ppm
+expect equals_both 2 "write --lr=3.ppm or ./lr=3.ppm" predict runs/small lr=3.ppm
+expect equals_here 0 "./lr=3.ppm: " predict runs/small ./lr=3.ppm
+expect equals_setting 2 'lr: "3.ppm" is not a number' predict runs/small x=y.ppm --lr=3.ppm
+expect dashes 0 "predicted 5/5" predict runs/small topk=2 -- x=y.ppm lr=3.ppm -x.ppm +x.ppm =.ppm
+expect dashes_usage 2 "as in: fovea predict" predict runs/small --
+expect minus 2 "unknown flag -x.ppm; for the file write ./-x.ppm" predict runs/small -x.ppm
+cp small.json "s=t.json"
+expect equals_config 0 '"image_size": 32' config s=t.json
+cp -r runs/small "r=1" && cp -r runs/small me@home && mkdir at@ && cp -r runs/small at@/run
+expect equals_run 0 "evaluated" eval r=1 data=pets
+expect equals_run_latest 0 "latest.safetensors" eval -- r=1@latest
+expect at_run 0 "me@home/checkpoints/best" predict me@home pets/cat/1.ppm
+expect at_latest 0 "me@home/checkpoints/latest" predict me@home@latest pets/cat/1.ppm
+expect at_folder 0 "at@/run/checkpoints/best" predict at@/run pets/cat/1.ppm
+expect equals_report 0 "q=2.html" report r=1 runs/small -o q=2.html
+expect equals_data 0 "a=c (folder)" data check a=c
 expect name 0 "initial ones" predict resnet18 pets/cat/1.ppm classes=4 image_size=32
 
 # ---- from the picture's bytes on, as Pillow and ONNX Runtime; one by one and as a batch of seven

@@ -39,9 +39,33 @@ for command in $("$FOVEA" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
     expect "help_$command" 0 "fovea $command" help "$command"
     expect "flag_$command" 0 "fovea $command" "$command" --help
 done
+# A flag that a command does not take is an error; help names those that it takes, and it takes what it names.
+for command in $("$FOVEA" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+    "$FOVEA" help "$command" | sed -n '/^flags/,/^$/p' > "$work/flags"
+    for flag in "-o nothing/file" --json --quiet --reference --man --ops --continue; do
+        # shellcheck disable=SC2086
+        grep -q "^  ${flag% *} " "$work/flags" || expect "$command $flag" 2 "is no flag of this command" $command $flag
+    done
+done
+for command in eval data train summary bench info selftest; do
+    expect "no_output_$command" 2 "-o is no flag of this command" $command x -o "$work/x"
+done
+for command in "help train" "help lr" "config model=resnet18" "help --man" "help completion=bash"; do
+    # shellcheck disable=SC2086
+    expect "output of $command" 0 "" $command -o "$work/written"
+    # shellcheck disable=SC2086
+    "$FOVEA" $command | cmp -s - "$work/written" && [ ! -s "$work/out" ] || fail "output of $command"
+done
+expect output_nameless 2 "-o needs a name: -o FILE" config -o
+expect output_empty 2 "-o needs a name: -o FILE.onnx" export x -o ""
+expect output_folder 3 "is a folder, not a file" config --reference -o "$work"
+expect help_one 2 "at a time" help train --man
+expect synth_alone 2 "stand alone" synth --list -o "$work/x"
+expect synth_keys 0 '"classes": {"default": "8"' synth --keys --json
+expect logits_alone 2 "--logits is for --json" predict x y --logits
 expect help_key 0 "also      lr lr0" help learning_rate
 expect help_alias 0 "learning_rate=" help lr
-expect help_choices 0 "sgd adam adamw" help optimizer
+expect help_choices 0 "adam adamw sgd" help optimizer
 expect help_keys 0 "max_grad_norm" help train
 expect help_nothing 2 'there is no command and no key "nothing"' help nothing
 expect help_setting 2 "bash, zsh or fish" help completion=csh
@@ -104,6 +128,9 @@ if command -v bash > /dev/null; then
     completes model "fovea summary res" resnet18 resnet50
     completes model_key "fovea train model=resnet" resnet18
     completes flag "fovea train --d" --dry-run
+    completes flag_output "fovea export x -" -o --json '!--man'
+    completes flag_no_output "fovea train x -" --dry-run '!-o'
+    completes flag_help "fovea help -" -o --man '!--json' '!--quiet'
     completes flags "fovea eval runs/a --" --json --quiet
     completes own "fovea export runs/a op" opset= '!optimizerx='
     completes own_choice "fovea bench resnet18 train dtype=" f32 bf16

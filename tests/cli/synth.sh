@@ -31,7 +31,7 @@ for f in set/train/airliner_four/00001.png voc/Annotations/000001.xml deep/yolo/
     [ -s "$work/$f" ] || fail files "no $f"
 done
 # Interrupted: exit code 130 and nothing left.
-"$FOVEA" synth planes -o "$work/long" per_class=20000 --quiet 2> /dev/null &
+env --default-signal=INT "$FOVEA" synth planes -o "$work/long" per_class=20000 --quiet 2> /dev/null &
 pid=$!
 sleep 1
 kill -INT $pid

@@ -153,7 +153,7 @@ static bool check_node(const char *path, const onnx_seen *s, int index)
         if (known(s, n->out[k], s->nodes.count) != 1) return wrong(path, "made more than once:", n->out[k]);
     for (int k = 0; k < n->n_attributes; k++) {
         const onnx_attribute *a = &n->attributes[k];
-        if (!a->name || (a->kind != 1 && a->kind != 2 && a->kind != 7) || (a->n && a->kind != 7)) return wrong(path, "attribute", a->name);
+        if (!a->name || (a->kind != 1 && a->kind != 2 && a->kind != 3 && a->kind != 7) || (a->n && a->kind != 7)) return wrong(path, "attribute", a->name);
     }
     for (int i = 0; i < index; i++)
         if (!strcmp(s->nodes.items[i].name, n->name)) return wrong(path, "two nodes named", n->name);

@@ -220,7 +220,7 @@ void random_graph_draw(random_graph *r, uint64_t seed, int ops)
     *r = (random_graph){.seed = seed, .ops = ops, .batch = 2 + fvi_rng_below(&rng, 4), .channels = channels[fvi_rng_below(&rng, 7)],
                         .height = 5 + fvi_rng_below(&rng, 9), .width = 5 + fvi_rng_below(&rng, 9)};
     /* A large epsilon: Adam would make a difference in the last bit of a small gradient a whole step. */
-    r->optimizer = (fv_optimizer_options){.kind = (fv_optimizer_kind)fvi_rng_below(&rng, 3), .eps = 0.1, .weight_decay = 0.01,
+    r->optimizer = (fv_optimizer_options){.name = (const char *const[]){"sgd", "adam", "adamw"}[fvi_rng_below(&rng, 3)], .eps = 0.1, .weight_decay = 0.01,
                                           .nesterov = fvi_rng_below(&rng, 2) == 0, .max_grad_norm = fvi_rng_below(&rng, 2) ? 1 : 0,
                                           .ema = fvi_rng_below(&rng, 3) == 0};
 }

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     runs_data *d = s->user;
     fvi_rng r = fvi_rng_at(77, (uint64_t)(d->base + index));
     *label = index % RUNS_CLASSES;
@@ -72,6 +74,14 @@ static bool watch(void *user, fv_train_event event, const fv_train_progress *p)
     return event != FV_TRAIN_STEP || !t->stop_at || p->step != t->stop_at;
 }
 
+static void note_log(void *user, fv_log_level level, const char *text)
+{
+    runs_outcome *r = user;
+    size_t used = strlen(r->log);
+    (void)level;
+    snprintf(r->log + used, sizeof r->log - used, "%s\n", text);
+}
+
 runs_outcome runs_train(const fv_train_options *o, fv_model_fn *net, runs_trace *trace)
 {
     runs_outcome r = {0};
@@ -79,6 +89,7 @@ runs_outcome runs_train(const fv_train_options *o, fv_model_fn *net, runs_trace 
     fv_context *ctx = fv_context_create();
     fv_model *m = fv_model_define(ctx, "tiny", net ? net : runs_tiny, NULL);
     fv_trainer *t = NULL;
+    fv_context_set_log(ctx, note_log, &r);
     if (trace) {
         own.callback = watch;
         own.callback_user = trace;

@@ -14,7 +14,8 @@ fv_source runs_source(runs_data *d, int64_t count);
 fv_value *runs_tiny(fv_graph *g, fv_value *x, void *user);      /* convolutions, batch norms, a head */
 fv_value *runs_plain(fv_graph *g, fv_value *x, void *user);     /* conv, head: nothing depends on the batch */
 
-typedef struct runs_outcome { fv_status status; fv_train_progress p; char message[1024]; } runs_outcome;
+/* log: notes and warnings, a line each. */
+typedef struct runs_outcome { fv_status status; fv_train_progress p; char message[1024], log[4096]; } runs_outcome;
 
 /* What a trainer said; stop_at: the update after which it is asked to stop, 0: none. */
 typedef struct runs_trace {

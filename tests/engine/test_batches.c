@@ -32,7 +32,7 @@ static void batch_of(nets *n, const char *proof, int step, fv_tensor *in)
 }
 
 static const fv_function_options training = {.training = true};
-static const fv_optimizer_options adamw = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 0.5};
+static const fv_optimizer_options adamw = {.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 0.5};
 
 /* ---- accumulation ---- */
 
@@ -230,7 +230,7 @@ static void pipeline(const nets_way *way, const int order[9][2])
     static const int64_t first[3] = {0, 2, 5}, count[3] = {2, 3, 1};
     nets n;
     CHECK(nets_open(&n, "pipeline", way));
-    nets_step step = {.session = n.s, .optimizer = {.kind = FV_SGD, .weight_decay = 1e-3}};
+    nets_step step = {.session = n.s, .optimizer = {.name = "sgd", .weight_decay = 1e-3}};
     const fv_function_options in_flight = {.training = true, .in_flight = order != NULL};
     fv_function *f = nets_function(&n, "staged", NETS_PICTURES(8), 2, build_staged, NULL, &in_flight);
     fv_function *zero = nets_function(&n, "zero", NULL, 0, build_zero, n.s, &training);

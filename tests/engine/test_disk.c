@@ -23,8 +23,10 @@
 enum { SIDE = 6, CLASSES = 3, CREATE = 0, WRITE, SYNC, RENAME, KINDS };
 static const char *const kinds[KINDS] = {"creation", "write", "sync", "rename"};
 
-static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     const int64_t *base = s->user;
     fvi_rng r = fvi_rng_at(78, (uint64_t)(*base + index));
     *label = index % CLASSES;
@@ -270,7 +272,7 @@ static void several_seeds(void)
 static fv_status write_report(fv_context *ctx, const char *path)
 {
     const char *run = "d_straight";
-    return fv_report_write(ctx, &run, 1, path);
+    return fv_report_write(ctx, NULL, &run, 1, path);
 }
 
 static fv_status write_onnx(fv_context *ctx, const char *path)

@@ -29,7 +29,7 @@ static void bn_twice(const nets_way *way)
 {
     nets n;
     CHECK(nets_open(&n, "bn_twice", way));
-    nets_step step = {.net = twice_net, .session = n.s, .optimizer = {.kind = FV_SGD, .weight_decay = 1e-3}};
+    nets_step step = {.net = twice_net, .session = n.s, .optimizer = {.name = "sgd", .weight_decay = 1e-3}};
     fv_function *gradient = nets_function(&n, "gradient", NETS_PICTURES(8), 2, nets_build_gradient, &step, &training);
     fv_function *update = nets_function(&n, "update", NULL, 0, nets_build_update, &step, &training);
     CHECK(gradient && update);
@@ -75,7 +75,7 @@ static void skip(const nets_way *way, double with)
     static const fv_input_spec specs[2] = {{"x", FV_F64, 4, {FV_N, 3, 8, 8}}, {"y", FV_F64, 2, {FV_N, 5}}};
     nets n;
     CHECK(nets_open(&n, "skip", way));
-    nets_step step = {.session = n.s, .optimizer = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1, .ema = true}};
+    nets_step step = {.session = n.s, .optimizer = {.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 1, .ema = true}};
     fv_function *gradient = nets_function(&n, "gradient", specs, 2, build_regression, NULL, &training);
     fv_function *update = nets_function(&n, "update", NULL, 0, nets_build_update, &step, &training);
     CHECK(gradient && update);
@@ -128,7 +128,7 @@ static void hunt_one(const nets_way *way, const hunt *h)
     const bool opened = nets_open(&n, NULL, way);
     unsetenv("FOVEA_INJECT_NAN");
     CHECK(opened);
-    nets_step step = {.net = hunted_net, .session = n.s, .optimizer = {.kind = FV_SGD}};
+    nets_step step = {.net = hunted_net, .session = n.s, .optimizer = {.name = "sgd"}};
     fv_function *gradient = nets_function(&n, "gradient", NETS_PICTURES(8), 2, nets_build_gradient, &step, &training);
     fv_function *update = nets_function(&n, "update", NULL, 0, nets_build_update, &step, &training);
     CHECK(gradient && update);
@@ -174,7 +174,7 @@ static void all_is_finite(const nets_way *way)
 {
     nets n;
     CHECK(nets_open(&n, NULL, way));
-    nets_step step = {.net = hunted_net, .session = n.s, .optimizer = {.kind = FV_SGD}};
+    nets_step step = {.net = hunted_net, .session = n.s, .optimizer = {.name = "sgd"}};
     fv_function *gradient = nets_function(&n, "gradient", NETS_PICTURES(8), 2, nets_build_gradient, &step, &training);
     CHECK(gradient);
     const fv_tensor in[2] = {nets_data(&n, "hunt.x", 4, (const int64_t[]){4, 3, 8, 8}), nets_labels(&n, "hunt.y", 4, 5)};

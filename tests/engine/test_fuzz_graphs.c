@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The graph fuzzer: random small nets, trained for three steps and evaluated in between, must come out the same with all
- * passes and kernels as interpreted, for f64, f32 and bf16, for each instruction set, with one thread and two.
+ * passes and kernels as interpreted, for f64, f32 and bf16, at each level of the instruction set, with one thread and two.
  *
- * FOVEA_FUZZ_SEEDS graphs (120, or as many as fit a minute) from FOVEA_FUZZ_FIRST on; FOVEA_FUZZ_OPS cuts a graph short, to
+ * FOVEA_FUZZ_SEEDS graphs (120, a third of them below the best level, or as many as fit a minute) from FOVEA_FUZZ_FIRST on; FOVEA_FUZZ_OPS cuts a graph short, to
  * find the op that is at fault; FOVEA_FUZZ_TEXT prints the plan of a failure.
  *
  * A ReLU or a maximum may flip where f32 sums differ in the last bit. Such a difference goes away with other numbers; a
  * mistake does not: f32 is only wrong when it is wrong for three sets of numbers. bf16 is measured against f32: it may not
  * be farther away than the interpreted bf16 by more than a factor. */
+#include "levels.h"
 #include "random_graph.h"
-#include "test.h"
 
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ typedef struct outcome {
     bool ok;
 } outcome;
 
-typedef struct variant { const char *name, *passes, *isa; fv_dtype dtype; bool amp; int threads; double tolerance; } variant;
+typedef struct variant { const char *name, *passes; fv_dtype dtype; bool amp; int threads; double tolerance; } variant;
 
 enum { RESULT, GRADIENT, STATE, KINDS, MOST_RECORDS = 1024, MOST_VALUES = 1 << 21 };
 
@@ -132,21 +132,12 @@ static fv_status run(runner *r, const variant *v)
     return status;
 }
 
-static bool open_variant(nets *n, const variant *v)
-{
-    const nets_way way = {v->name, v->passes, v->dtype, v->amp, v->tolerance};
-    if (v->isa) setenv("FOVEA_ISA", v->isa, 1);
-    const bool opened = nets_open(n, NULL, &way);
-    unsetenv("FOVEA_ISA");
-    return opened;
-}
-
 static void run_variant(uint64_t seed, int salt, const variant *v, outcome *o, bool show)
 {
     runner r = {.salt = salt, .o = o};
     o->n_records = 0;
     o->n_values = 0;
-    o->ok = open_variant(&r.n, v);
+    o->ok = nets_open(&r.n, NULL, &(nets_way){v->name, v->passes, v->dtype, v->amp, v->tolerance});
     random_graph_draw(&r.g, seed, ops_limit());
     if (o->ok && run(&r, v) != FV_OK) {
         printf("    seed %llu, %s: %s\n      %s\n", (unsigned long long)seed, v->name, fv_error_text(r.n.ctx), r.g.text);
@@ -195,21 +186,19 @@ static double distance(const outcome *a, const outcome *b, const char **where)
     return worst;
 }
 
-static const variant reference[3] = {{"f64 interpreted", "none", NULL, FV_F64, false, 1, 0}, {"f32 interpreted", "none", NULL, FV_F32, false, 1, 0},
-                                     {"bf16 interpreted", "none", NULL, FV_F32, true, 1, 0}};
+static const variant reference[3] = {{"f64 interpreted", "none", FV_F64, false, 1, 0},
+                                     {"f32 interpreted", "none", FV_F32, false, 1, 0},
+                                     {"bf16 interpreted", "none", FV_F32, true, 1, 0}};
 static const variant variants[] = {
-    {"f64", NULL, NULL, FV_F64, false, 1, 1e-8},
-    {"f32 avx512", NULL, NULL, FV_F32, false, 1, 1e-3},
-    {"f32 avx512, 2 threads", NULL, NULL, FV_F32, false, 2, 1e-3},
-    {"f32 avx2", NULL, "avx2", FV_F32, false, 1, 1e-3},
-    {"f32 avx2, 2 threads", NULL, "avx2", FV_F32, false, 2, 1e-3},
-    {"f32 base", NULL, "base", FV_F32, false, 2, 1e-3},
-    {"f32 unfused", "-fuse,-fold", NULL, FV_F32, false, 2, 1e-3},
-    {"f32 plain", "-layout", NULL, FV_F32, false, 1, 1e-3},
-    {"f64 recompute", "+recompute", NULL, FV_F64, false, 1, 1e-8},
-    {"f32 recompute", "+recompute", NULL, FV_F32, false, 2, 1e-3},
-    {"bf16 avx512", NULL, NULL, FV_F32, true, 2, 3},
-    {"bf16 avx2", NULL, "avx2", FV_F32, true, 1, 3},
+    {"f64", NULL, FV_F64, false, 1, 1e-8},
+    {"f32", NULL, FV_F32, false, 1, 1e-3},
+    {"f32, 2 threads", NULL, FV_F32, false, 2, 1e-3},
+    {"f32 unfused", "-fuse,-fold", FV_F32, false, 2, 1e-3},
+    {"f32 plain", "-layout", FV_F32, false, 1, 1e-3},
+    {"f64 recompute", "+recompute", FV_F64, false, 1, 1e-8},
+    {"f32 recompute", "+recompute", FV_F32, false, 2, 1e-3},
+    {"bf16", NULL, FV_F32, true, 1, 3},
+    {"bf16, 2 threads", NULL, FV_F32, true, 2, 3},
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -266,15 +255,17 @@ static int number(const char *env, int fallback)
     return text && *text ? atoi(text) : fallback;
 }
 
-static void test_graphs(void)
+static void graphs(fvi_isa level)
 {
-    const int first = number("FOVEA_FUZZ_FIRST", 0), seeds = number("FOVEA_FUZZ_SEEDS", 120);
-    const bool hurry = !getenv("FOVEA_FUZZ_SEEDS");
+    enum { LEAST = 10 };
+    const bool best = level == fvi_cpu_detect_isa(), hurry = !getenv("FOVEA_FUZZ_SEEDS");
+    const int first = number("FOVEA_FUZZ_FIRST", 0), seeds = number("FOVEA_FUZZ_SEEDS", best ? 120 : 40);
+    const double most = best ? 50 : 20;
     tally t = {{0}, 0};
     outcome want[3] = {make_outcome(), make_outcome(), make_outcome()}, got = make_outcome();
     const double start = fvi_seconds();
     int done = 0, wrong = 0;
-    for (; done < seeds && (!hurry || fvi_seconds() - start < 50); done++) {
+    for (; done < seeds && (!hurry || done < LEAST || fvi_seconds() - start < most); done++) {
         const uint64_t seed = (uint64_t)(first + done);
         unsigned failed = (1u << VARIANTS) - 1;
         for (int salt = 0; salt < 3 && failed; salt++) {
@@ -289,15 +280,19 @@ static void test_graphs(void)
     for (int i = 0; i < VARIANTS; i++) printf("      %-24s %.2g\n", variants[i].name, t.worst[i]);
     for (int i = 0; i < 3; i++) free_outcome(&want[i]);
     free_outcome(&got);
-    CHECK(done > 0);
+    CHECK(done >= FVI_MIN(seeds, LEAST));
 }
+AT_LEVELS(graphs)
 
 /* What is made again in backward has the bits that forward had. */
-static void test_recompute_is_exact(void)
+static void recompute_is_exact(fvi_isa level)
 {
-    static const variant pairs[][2] = {{{"f64", NULL, NULL, FV_F64, false, 1, 0}, {"f64 recompute", "+recompute", NULL, FV_F64, false, 1, 0}},
-                                       {{"f32", NULL, NULL, FV_F32, false, 2, 0}, {"f32 recompute", "+recompute", NULL, FV_F32, false, 2, 0}},
-                                       {{"bf16", NULL, NULL, FV_F32, true, 2, 0}, {"bf16 recompute", "+recompute", NULL, FV_F32, true, 2, 0}}};
+    (void)level;
+    static const variant pairs[][2] = {
+        {{"f64", NULL, FV_F64, false, 1, 0}, {"f64 recompute", "+recompute", FV_F64, false, 1, 0}},
+        {{"f32", NULL, FV_F32, false, 2, 0}, {"f32 recompute", "+recompute", FV_F32, false, 2, 0}},
+        {{"bf16", NULL, FV_F32, true, 2, 0}, {"bf16 recompute", "+recompute", FV_F32, true, 2, 0}},
+    };
     outcome kept = make_outcome(), again = make_outcome();
     for (uint64_t seed = 5000; seed < 5015; seed++)
         for (int i = 0; i < FVI_COUNT(pairs); i++) {
@@ -311,4 +306,6 @@ static void test_recompute_is_exact(void)
     free_outcome(&again);
 }
 
-TEST_MAIN(CASE(test_recompute_is_exact), CASE(test_graphs))
+AT_LEVELS(recompute_is_exact)
+
+TEST_MAIN(LEVEL_CASES(recompute_is_exact), LEVEL_CASES(graphs))

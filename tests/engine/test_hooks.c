@@ -60,26 +60,12 @@ static void own_step_is_the_step(void)
     CHECK(runs_all_same("h_plain", "h_own"));
 }
 
-/* A step that trains a part of the net. */
-static void own_step_with_a_prefix(void)
-{
-    SOURCES;
-    own o = {.prefix = "head"};
-    const fv_own_step step = {&o, own_gradient, own_update};
-    runs_trace t = {0};
-    runs_clean("h_part");
-    runs_outcome r = runs_train(&(fv_train_options){DATA, SETTINGS("batch_size=8", "max_steps=3"), .step = &step, .run = "h_part", .optimizer = "sgd", .learning_rate = 0.1}, NULL, &t);
-    CHECK_MSG(r.status == FV_OK, "%s", r.message);
-    CHECK(t.loss[2] != t.loss[0]);
-}
-
 /* ---- figures ------------------------------------------------------------------------------------------------------------ */
 
 static void count_begin(void *user) { *(double *)user = 0; }
-static void count_add(void *user, const fv_batch *b, const float *scores, int64_t classes)
+static void count_add(void *user, const fv_batch *b, const fv_results *r)
 {
-    (void)classes;
-    *(double *)user += scores ? (double)b->n : -1000;
+    *(double *)user += fv_results_find(r, "scores") ? (double)b->n : -1000;
 }
 static double count_value(void *user) { return *(double *)user; }
 static double no_value(void *user)
@@ -102,7 +88,7 @@ static void own_figures(void)
     runs_outcome r = runs_train(&o, NULL, &t);
     CHECK_MSG(r.status == FV_OK, "%s", r.message);
     CHECK_CLOSE(n, 20, 0);
-    CHECK_EQ(r.p.n_metrics, 10);                         /* nine, and the one that has a value */
+    CHECK_EQ(r.p.n_metrics, 9);                          /* eight (no top5 of three classes), and the one that has a value */
     CHECK_STR(r.p.monitor, "acc");
     char *csv = runs_read("h_figures", "metrics.csv");
     CHECK_HAS(csv, ",val_acc_raw,val_count,val_nothing\n");
@@ -192,6 +178,29 @@ static void frozen_layers_stay(void)
             CHECK_MSG(s.moved[k] == !still, "%s: %s %s", cases[i].freeze, s.name[k], s.moved[k] ? "moved" : "did not move");
         }
     }
+}
+
+/* A step that trains a part of the net: its parameters move and no others, whose statistics do. */
+static void own_step_with_a_prefix(void)
+{
+    SOURCES;
+    static snapshot s;
+    own o = {.prefix = "head"};
+    const fv_own_step step = {&o, own_gradient, own_update};
+    runs_trace t = {.also = watch_values, .user = &s};
+    int moved = 0;
+    runs_clean("h_part");
+    runs_outcome r = runs_train(&(fv_train_options){DATA, SETTINGS("batch_size=8", "max_steps=3", "weight_decay=0.5"), .step = &step, .run = "h_part",
+                                                    .optimizer = "sgd", .learning_rate = 0.1}, NULL, &t);
+    CHECK_MSG(r.status == FV_OK, "%s", r.message);
+    CHECK(t.loss[2] != t.loss[0]);
+    CHECK(s.n > 10);
+    for (int k = 0; k < s.n; k++) {
+        const bool statistic = strstr(s.name[k], "running_") || strstr(s.name[k], "num_batches");
+        CHECK_MSG(s.moved[k] == (statistic || !strncmp(s.name[k], "head.", 5)), "%s %s", s.name[k], s.moved[k] ? "moved" : "did not move");
+        moved += s.moved[k] && !statistic;
+    }
+    CHECK(moved >= 2);
 }
 
 /* all_but_head of a model of the library: 512 * 3 + 3 numbers are trained, and no batch norm moves. */

@@ -48,7 +48,7 @@ static void sizes(const nets_way *way, int cache)
     nets n;
     trainer t;
     CHECK(nets_open(&n, "sizes", way));
-    CHECK(open_trainer(&n, &t, FV_ANY, cache, &(fv_optimizer_options){.kind = FV_SGD, .weight_decay = 1e-3}));
+    CHECK(open_trainer(&n, &t, FV_ANY, cache, &(fv_optimizer_options){.name = "sgd", .weight_decay = 1e-3}));
     CHECK(nets_set(&n, "lr", 0.05) && nets_set(&n, "momentum", 0.9));
     int64_t missed = 0;
     for (int step = 0; step < 9; step++) {
@@ -70,7 +70,7 @@ static void last_batch(const nets_way *way)
     nets n;
     trainer t;
     CHECK(nets_open(&n, "last_batch", way));
-    CHECK(open_trainer(&n, &t, 8, 0, &(fv_optimizer_options){.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1}));
+    CHECK(open_trainer(&n, &t, 8, 0, &(fv_optimizer_options){.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 1}));
     CHECK(nets_set(&n, "lr", 1e-2) && nets_set(&n, "beta1", 0.9));
     for (int step = 0; step < 6; step++)
         CHECK_CLOSE(train(&n, &t, "last", step, step % 3 == 2 ? 1 : 4, 8), nets_golden(&n, "loss", step), n.tolerance);
@@ -97,7 +97,7 @@ static fv_status build_ragged(fv_graph *g, fv_value *const *in, int n_in, void *
     fv_value *weight = fv_sum(g, fv_full(g, 1, 1, (const int64_t[]){FV_N}), 0, false);
     fv_result(g, "loss", loss);
     const fv_status status = fv_accumulate_gradients(g, NULL, loss, weight, true);
-    return status != FV_OK ? status : fv_optimizer_update(g, r->s, &(fv_optimizer_options){.kind = FV_SGD});
+    return status != FV_OK ? status : fv_optimizer_update(g, r->s, &(fv_optimizer_options){.name = "sgd"});
 }
 
 static void ragged_targets(const nets_way *way)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A net whose kernels want different orders: convolutions work on blocks of channels, layer norm over channels on
  * channels-last. The compiler must mix them, and change orders no more often than the net needs. */
-#include "cpu/cpu.h"
+#include "levels.h"
 #include "nets.h"
-#include "test.h"
 
 #include <string.h>
 
@@ -68,11 +67,11 @@ static void check_plan(const char *block)
     nets_close(&n);
 }
 
-static void test_blocked_and_channels_last(void)
+static void blocked_and_channels_last(fvi_isa level)
 {
-    const fvi_isa isa = fvi_cpu_detect_isa();
-    if (isa < FVI_ISA_AVX2) SKIP("needs AVX2");
-    check_plan(isa >= FVI_ISA_AVX512 ? "aBcd16b" : "aBcd8b");
+    if (level < FVI_ISA_AVX2) SKIP("convolutions work on blocks from AVX2 on");
+    check_plan(level >= FVI_ISA_AVX512 ? "aBcd16b" : "aBcd8b");
 }
+AT_LEVELS(blocked_and_channels_last)
 
-TEST_MAIN(CASE(test_blocked_and_channels_last))
+TEST_MAIN(LEVEL_CASES(blocked_and_channels_last))

@@ -20,8 +20,10 @@
 #endif
 #endif
 
-static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     const int side = *(const int *)s->user;
     fvi_rng r = fvi_rng_at(5, (uint64_t)index);
     *label = index % 10;

@@ -76,7 +76,8 @@ static void empty_folder(const char *folder)
 static bool exempt(const fvi_op *op)
 {
     static const char *const names[] = {"input", "var_read", "var_write", "conv2d_dgrad", "conv2d_wgrad", "batch_norm_train", "sgd", "adam", "ema",
-                                        "clip_scale", "all_reduce", "dropout", "ragged_sum", "topk_correct"};
+                                        "clip_scale", "all_reduce", "dropout", "ragged_sum", "topk_correct",
+                                        "index_add", "scatter_add", "drop_path"};
     if (strstr(op->name, "_backward")) return true;
     for (int i = 0; i < FVI_COUNT(names); i++)
         if (!strcmp(names[i], op->name)) return true;

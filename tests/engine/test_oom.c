@@ -106,7 +106,7 @@ static fv_status make_all(small *r, const nets_way *way)
     TRY(r, make_context(r));
     fv_context_set_threads(r->ctx, 1);
     TRY(r, fv_session_create(r->ctx, &o, &r->s));
-    r->step = (nets_step){.net = small_net, .session = r->s, .optimizer = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1, .ema = true}};
+    r->step = (nets_step){.net = small_net, .session = r->s, .optimizer = {.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 1, .ema = true}};
     TRY(r, fv_function_create(r->s, "gradient", specs, 2, nets_build_gradient, &r->step, &training, &r->gradient));
     TRY(r, fv_function_create(r->s, "update", NULL, 0, nets_build_update, &r->step, &training, &r->update));
     TRY(r, fv_function_create(r->s, "logits", specs, 1, build_logits, NULL, NULL, &r->logits));

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parity with PyTorch: the first 30 losses of ResNet-18 in float64, all passes on; and in f32 one step of a tiny ResNet
- * from PyTorch's own states. Larger states: test_parity_f32.c. */
+ * from PyTorch's own states, at each level of the instruction set. Larger states: test_parity_f32.c. */
+#include "levels.h"
 #include "states.h"
-#include "test.h"
-
-#include <stdlib.h>
 
 static void test_resnet18_f64(void)
 {
@@ -16,7 +14,7 @@ static void test_resnet18_f64(void)
     nets n;
     CHECK(nets_open(&n, "resnet18", &way));
     const fv_function_options training = {.training = true};
-    nets_step step = {.net = states_resnet18, .session = n.s, .optimizer = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1}};
+    nets_step step = {.net = states_resnet18, .session = n.s, .optimizer = {.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 1}};
     fv_function *gradient = nets_function(&n, "gradient", NETS_PICTURES(32), 2, nets_build_gradient, &step, &training);
     fv_function *update = nets_function(&n, "update", NULL, 0, nets_build_update, &step, &training);
     CHECK(gradient && update);
@@ -43,17 +41,14 @@ static void test_resnet18_f64(void)
     nets_close(&n);
 }
 
-static void tiny(int at, const char *passes, const char *isa)
+static void tiny(int at, const char *passes)
 {
     char path[512];
     states_result r;
     nets n;
     const nets_way way = {"f32", passes, FV_F32, false, 0};
     snprintf(path, sizeof path, FOVEA_TESTS_DIR "/golden/parity_tiny_%d.safetensors", at);
-    if (isa) setenv("FOVEA_ISA", isa, 1);
-    const bool opened = nets_open(&n, NULL, &way);
-    unsetenv("FOVEA_ISA");
-    CHECK(opened);
+    CHECK(nets_open(&n, NULL, &way));
     CHECK(states_compare(&n, path, states_tiny, &r));
     printf("    step %d: loss off by %.2g, gradients (%d): median %.2g, worst %.2g (%s)\n", at, r.loss_error, r.tensors, r.median, r.worst, r.worst_name);
     CHECK_EQ(r.tensors, 20);
@@ -63,11 +58,13 @@ static void tiny(int at, const char *passes, const char *isa)
     nets_close(&n);
 }
 
-static void test_tiny_0(void) { tiny(0, NULL, NULL); }
-static void test_tiny_10(void) { tiny(10, NULL, NULL); }
-static void test_tiny_interpreted(void) { tiny(10, "none", NULL); }
-static void test_tiny_avx2(void) { tiny(10, NULL, "avx2"); }
-static void test_tiny_base(void) { tiny(10, NULL, "base"); }
+static void tiny_interpreted(void) { tiny(10, "none"); }
+static void tiny_compiled(fvi_isa level)
+{
+    (void)level;
+    tiny(0, NULL);
+    tiny(10, NULL);
+}
+AT_LEVELS(tiny_compiled)
 
-TEST_MAIN(CASE(test_resnet18_f64), CASE(test_tiny_0), CASE(test_tiny_10), CASE(test_tiny_interpreted), CASE(test_tiny_avx2),
-          CASE(test_tiny_base))
+TEST_MAIN(CASE(test_resnet18_f64), CASE(tiny_interpreted), LEVEL_CASES(tiny_compiled))

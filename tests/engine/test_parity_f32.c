@@ -49,7 +49,7 @@ static bool run_freely(nets *n, const fvi_st_file *file, double *losses, int ste
     const int64_t batch = x.dims[1];
     x = (fv_tensor){FV_F32, 4, {x.dims[0] * batch, x.dims[2], x.dims[3], x.dims[4]}, x.data};
     y = (fv_tensor){FV_I64, 1, {y.dims[0] * batch}, y.data};
-    nets_step step = {.net = states_resnet18, .session = n->s, .optimizer = {.kind = FV_ADAMW, .weight_decay = 0.05, .max_grad_norm = 1}};
+    nets_step step = {.net = states_resnet18, .session = n->s, .optimizer = {.name = "adamw", .weight_decay = 0.05, .max_grad_norm = 1}};
     const fv_function_options training = {.training = true};
     fv_function *gradient = nets_function(n, "gradient", NETS_PICTURES(32), 2, nets_build_gradient, &step, &training);
     fv_function *update = nets_function(n, "update", NULL, 0, nets_build_update, &step, &training);

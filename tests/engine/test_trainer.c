@@ -426,7 +426,7 @@ static void other_data(void)
     CHECK_HAS(r.message, "trained on 43 samples, the data have 42 now");
     r = train(&(fv_train_options){EVERYTHING, .run = "t_data"});
     CHECK_EQ(r.status, FV_OK);
-    CHECK_EQ(r.p.n_metrics, 9);
+    CHECK_EQ(r.p.n_metrics, 8);
 }
 
 /* The n-th allocation fails: a clean error, and (with the leak checker) nothing is left behind. */

@@ -46,7 +46,7 @@ static fv_status build_distill(fv_graph *g, fv_value *const *in, int n_in, void 
     fv_result(g, "loss", loss);
     const fv_status status = fv_accumulate_gradients(g, NULL, loss, weight, true);
     if (status != FV_OK) return status;
-    return fv_optimizer_update(g, user, &(fv_optimizer_options){.kind = FV_SGD, .weight_decay = 1e-3});
+    return fv_optimizer_update(g, user, &(fv_optimizer_options){.name = "sgd", .weight_decay = 1e-3});
 }
 
 static fv_status build_lost(fv_graph *g, fv_value *const *in, int n_in, void *user)
@@ -116,7 +116,7 @@ static void adapter(const nets_way *way)
     nets n;
     CHECK(nets_open(&n, "adapter", way));
     const fv_function_options training = {.training = true};
-    nets_step step = {.net = plain_net, .session = n.s, .optimizer = {.kind = FV_ADAMW, .weight_decay = 0.05}};
+    nets_step step = {.net = plain_net, .session = n.s, .optimizer = {.name = "adamw", .weight_decay = 0.05}};
     fv_function *logits = nets_function(&n, "logits", NETS_PICTURES(8), 1, build_logits, NULL, NULL);
     fv_function *gradient = nets_function(&n, "gradient", NETS_PICTURES(8), 2, nets_build_gradient, &step, &training);
     fv_function *update = nets_function(&n, "update", NULL, 0, nets_build_update, &step, &training);
@@ -159,7 +159,7 @@ static void freeze(const nets_way *way)
     nets n;
     CHECK(nets_open(&n, "freeze", way));
     const fv_function_options training = {.training = true};
-    nets_step step = {.net = nets_two_blocks, .session = n.s, .optimizer = {.kind = FV_ADAM, .weight_decay = 1e-3}};
+    nets_step step = {.net = nets_two_blocks, .session = n.s, .optimizer = {.name = "adam", .weight_decay = 1e-3}};
     fv_function *gradient = nets_function(&n, "gradient", NETS_PICTURES(8), 2, nets_build_gradient, &step, &training);
     fv_function *update = nets_function(&n, "update", NULL, 0, nets_build_update, &step, &training);
     CHECK(gradient && update);

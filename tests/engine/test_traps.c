@@ -37,13 +37,16 @@ static void look_begin(void *user)
     l->train_before = train_reads.all_reads;
 }
 
-static void look_add(void *user, const fv_batch *b, const float *scores, int64_t classes)
+static void look_add(void *user, const fv_batch *b, const fv_results *r)
 {
     look *l = user;
+    const fv_tensor *images = fv_batch_find(b, "images");
+    const int64_t *labels = fv_batch_find(b, "labels")->data, classes = fv_results_find(r, "scores")->dims[1];
+    const float *scores = fv_results_find(r, "scores")->data, *pixels = images->data;
     for (int64_t i = 0; i < b->n; i++, scores += classes) {
         if (l->n < RUNS_MAX) {
             l->ids[l->n] = b->ids[i];
-            l->labels[l->n++] = b->labels[i];
+            l->labels[l->n++] = labels[i];
         }
         int64_t best = 0;
         double sum = 0;
@@ -51,10 +54,10 @@ static void look_add(void *user, const fv_batch *b, const float *scores, int64_t
             best = scores[k] > scores[best] ? k : best;
             sum += exp((double)scores[k]);
         }
-        l->right += best == b->labels[i];
-        l->loss += log(sum) - (double)scores[b->labels[i]];
+        l->right += best == labels[i];
+        l->loss += log(sum) - (double)scores[labels[i]];
     }
-    for (int64_t i = 0; i < b->n * 3 * b->size * b->size; i++) l->pictures[l->passes % 8] += (double)b->images[i] * (double)(1 + i % 13);
+    for (int64_t i = 0; i < b->n * 3 * images->dims[2] * images->dims[3]; i++) l->pictures[l->passes % 8] += (double)pixels[i] * (double)(1 + i % 13);
 }
 
 static double look_value(void *user)
@@ -230,7 +233,7 @@ static void trap_6_a_step_is_an_update(void)
 {
     SOURCES(60, 20);
     runs_trace t = {0};
-    const fvi_schedule s = {.kind = FVI_WARMUP_COSINE, .base = 0.01, .min = 0.001, .warmup = 3, .total = 11};
+    const fv_schedule s = {.name = "warmup_cosine", .base = 0.01, .min = 0.001, .warmup = 3, .total = 11};
     runs_clean("p_6");
     runs_outcome r = runs_train(&(fv_train_options){DATA, SETTINGS("batch_size=4", "gradient_accumulation_steps=3", "max_steps=11", "warmup_iters=3", "min_lr=0.001",
         "save_every=4", "validate_every=5"), .learning_rate = 0.01, .scheduler = "warmup_cosine", .run = "p_6"}, NULL, &t);
@@ -238,7 +241,7 @@ static void trap_6_a_step_is_an_update(void)
     CHECK_EQ(t.steps, 11);
     for (int i = 0; i < 11; i++) {
         CHECK_EQ(t.step[i], i + 1);
-        CHECK_CLOSE(t.rate[i], fvi_schedule_rate(&s, i), 0);
+        CHECK_CLOSE(t.rate[i], fv_schedule_rate(&s, i), 0);
     }
     CHECK(train_reads.all_reads >= 11 * 12);             /* pictures of 33 micro-batches */
     CHECK_EQ(t.validations, 3);
@@ -333,12 +336,11 @@ static void follow(runs_trace *t, fv_train_event event, const fv_train_progress 
     if (event == FV_TRAIN_STEP) ((script *)t->user)->step = p->step;
 }
 
-static void script_add(void *user, const fv_batch *b, const float *scores, int64_t classes)
+static void script_add(void *user, const fv_batch *b, const fv_results *r)
 {
     (void)user;
     (void)b;
-    (void)scores;
-    (void)classes;
+    (void)r;
 }
 
 static double script_value(void *user)
@@ -484,7 +486,7 @@ static void read_state(runs_trace *t, fv_train_event event, const fv_train_progr
 static void trap_11_changed_keys_take_effect(void)
 {
     SOURCES(43, 20);
-    const fvi_schedule longer = {.kind = FVI_COSINE, .base = 0.005, .total = 20};
+    const fv_schedule longer = {.name = "cosine", .base = 0.005, .total = 20};
     runs_trace t = {.stop_at = 6};
     state s;
     fv_train_options o = {DATA, SETTINGS("batch_size=4"), .scheduler = "cosine", .max_steps = 10, .learning_rate = 0.01, .run = "p_keys"};
@@ -499,7 +501,7 @@ static void trap_11_changed_keys_take_effect(void)
     o.mode = FV_RUN_CONTINUE;
     t = (runs_trace){.stop_at = 9, .also = read_state, .user = &s};
     CHECK_EQ(runs_train(&o, NULL, &t).status, FV_ERROR_CANCELED);
-    for (int i = 0; i < 3; i++) CHECK_CLOSE(t.rate[i], fvi_schedule_rate(&longer, 6 + i), 0);
+    for (int i = 0; i < 3; i++) CHECK_CLOSE(t.rate[i], fv_schedule_rate(&longer, 6 + i), 0);
     CHECK_CLOSE(s.step, 9, 0);                           /* the same optimizer goes on */
     /* Another optimizer: none of the old state, not even the count that Adam corrects its bias by. */
     o.optimizer = "sgd";

@@ -46,7 +46,7 @@ static fv_status teach_discriminator(fv_graph *g, gan *u, fv_value *real, fv_val
     fv_result(g, "d_loss", loss);
     const fv_status status = fv_accumulate_gradients(g, "disc", loss, batch_size(g), true);
     if (status != FV_OK) return status;
-    return fv_optimizer_update(g, u->s, &(fv_optimizer_options){.kind = FV_ADAMW, .weight_decay = 0.01, .prefix = "disc"});
+    return fv_optimizer_update(g, u->s, &(fv_optimizer_options){.name = "adamw", .weight_decay = 0.01, .prefix = "disc"});
 }
 
 static fv_status teach_generator(fv_graph *g, gan *u, fv_value *fake)
@@ -55,7 +55,7 @@ static fv_status teach_generator(fv_graph *g, gan *u, fv_value *fake)
     fv_result(g, "g_loss", loss);
     const fv_status status = fv_accumulate_gradients(g, "gen", loss, batch_size(g), true);
     if (status != FV_OK) return status;
-    return fv_optimizer_update(g, u->s, &(fv_optimizer_options){.kind = FV_SGD, .nesterov = true, .prefix = "gen"});
+    return fv_optimizer_update(g, u->s, &(fv_optimizer_options){.name = "sgd", .nesterov = true, .prefix = "gen"});
 }
 
 static fv_status build_d(fv_graph *g, fv_value *const *in, int n_in, void *user)

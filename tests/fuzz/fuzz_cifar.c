@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes a CIFAR folder: the first byte says which version it is and whether the rest is the file of class names or records;
  * the other file is a sound one. What is accepted has a label within range and a picture for each record. */
-#include "fovea/data.h"
+#include "data/data.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,18 +60,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     fv_context *ctx = fv_context_create();
     fv_source *s = NULL;
     if (ctx && (hundred ? fv_source_cifar100(ctx, folder, false, false, &s) : fv_source_cifar10(ctx, folder, false, &s)) == FV_OK) {
-        fv_image image = {0};
+        fv_sample sample = {0};
         const int64_t classes = hundred ? 100 : 10;
         if (s->count < 1) __builtin_trap();
         for (int64_t i = 0; i < s->count; i++) {
-            int64_t label = -1;
             char text[64];
-            if (s->get(s, ctx, i, &image, &label) != FV_OK || label < 0 || label >= classes) __builtin_trap();
+            if (fvi_source_sample(s, ctx, i, &sample) != FV_OK || sample.label < 0 || sample.label >= classes) __builtin_trap();
             s->name(s, i, text, sizeof text);
         }
         for (int64_t k = 0; s->class_names && k < classes; k++)
             if (!s->class_names[k] || !*s->class_names[k] || strpbrk(s->class_names[k], "\r\n")) __builtin_trap();
-        fv_image_free(&image);
+        fv_sample_free(&sample);
         fv_source_destroy(s);
     }
     fv_context_destroy(ctx);

@@ -13,7 +13,7 @@ static char *resolve(fv_context *ctx, const char *text, int n, const char *const
 {
     fv_config *c = NULL;
     char *out = NULL;
-    if (fvi_config_from_text(ctx, "fuzz", text, n, settings, &c) == FV_OK) {
+    if (fvi_config_from_text(ctx, NULL, "fuzz", text, n, settings, &c) == FV_OK) {
         char *origins = fv_config_text(c, true);
         out = fv_config_text(c, false);
         if (!origins || !out) __builtin_trap();

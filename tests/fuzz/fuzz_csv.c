@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     fvi_list l = {0}, again = {0};
-    const fvi_csv_rules rules = {.set = FVI_NO_SET, .split = bytes & 1};
+    const fvi_csv_rules rules = {.set = FVI_NO_SET, .split = bytes & 1, .folds = bytes & 2 ? 3 : 0, .fold = 1};
     if (fvi_list_csv(NULL, &l, "fuzz", (const char *)data, bytes, &rules) == FV_OK) {
         for (int i = 0; i < l.count; i++)
             if (l.items[i].label < 0 || l.items[i].label >= l.n_classes || !*l.items[i].path || l.items[i].path[0] == '/') __builtin_trap();
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
                     l.items[i].set != again.items[i].set) __builtin_trap();
         }
         fvi_free(text);
-        if (fvi_list_sort_classes(NULL, &l, true) != FV_OK) __builtin_trap();
+        if (fvi_list_sort_classes(NULL, &l) != FV_OK) __builtin_trap();
     }
     fvi_list_free(&l);
     fvi_list_free(&again);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     memcpy(text, data, bytes);
     text[bytes] = 0;
     if (fvi_position_parse(NULL, &arena, "fuzz", text, &p) == FV_OK) {
-        if (p.step < 0 || p.epoch < 0 || p.index < 0 || p.n_own < 0 || p.n_own > FVI_OWN_METRICS) __builtin_trap();
+        if (p.step < 0 || p.epoch < 0 || p.index < 0 || p.n_metrics < 0 || p.n_metrics > FVI_METRICS_MAX || p.n_results < 0 || p.n_results > FVI_TRAIN_RESULTS) __builtin_trap();
         char *first = fvi_position_text(&p);
         if (!first || fvi_position_parse(NULL, &arena, "fuzz", first, &p) != FV_OK) __builtin_trap();
         char *second = fvi_position_text(&p);

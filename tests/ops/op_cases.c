@@ -36,6 +36,7 @@ static double draw_one(fvi_rng *r, fvi_draw kind, int64_t classes)
     case FVI_DRAW_UNIT: return 0.05 + 0.9 * u;
     case FVI_DRAW_PROBABILITY: return 0.1 + u;
     case FVI_DRAW_INDEX: return (double)fvi_rng_below(r, classes > 0 ? classes : 1);
+    case FVI_DRAW_WHOLE: return (double)(fvi_rng_below(r, 2 * classes + 1) - classes);
     case FVI_DRAW_COUNTS: return (double)fvi_rng_below(r, 4);
     case FVI_DRAW_ZERO: return 0;
     case FVI_DRAW_ONE: return 1;

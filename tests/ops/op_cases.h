@@ -6,7 +6,7 @@
 #include "compile/registry.h"
 #include "fovea/session.h"
 
-enum { OP_INPUTS = 10 };
+enum { OP_INPUTS = FVI_SAMPLE_IN };
 
 /* Numbers are doubles for floating tensors and int64_t for the others, whatever the tensor's own type is. */
 typedef struct op_tensor { fvi_type symbolic, bound; int64_t n; union { double *f; int64_t *i; void *p; }; } op_tensor;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The approximated functions of cpu/isa/elementwise.c against the C library in double, over all that f32 can ask of them: steps
  * of 1/4096 around zero, every binade outwards, zeros, infinities and NaN; every instruction set that this machine has. */
-#include "cpu/cpu.h"
 #include "cpu/isa/elementwise.h"
-#include "test.h"
+#include "levels.h"
 
 enum { STEPS = 40 * 4096, BINADES = 254, COUNT = STEPS + 2 * BINADES + 5 };
 
@@ -15,6 +14,7 @@ enum { STEPS = 40 * 4096, BINADES = 254, COUNT = STEPS + 2 * BINADES + 5 };
 
 static double sigmoid_of(double x) { return 1 / (1 + exp(-x)); }
 static double cdf(double x) { return .5 * erfc(-x * 0.70710678118654752440); }
+static double softplus_of(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 static double silu_of(double x) { return x * sigmoid_of(x); }
 static double silu_slope(double x) { return sigmoid_of(x) * (1 + x * sigmoid_of(-x)); }
 static double gelu_of(double x) { return x * cdf(x); }
@@ -44,6 +44,12 @@ static const struct accuracy {
     {"gelu", SETS(gelu), gelu_of, false, 1e30, 1e-7, 4e-7},
     {"gelu_backward", SETS(gelu_backward), gelu_slope, true, 1e30, 3e-7, 4e-7},
     {"gelu_tanh", SETS(gelu_tanh), gelu_tanh_of, false, 1e30, 1.5e-6, 5e-7},
+    {"erf", SETS(erf), erf, false, INFINITY, 1e-36, 7e-7},
+    {"atan", SETS(atan), atan, false, INFINITY, 1e-36, 3e-7},
+    {"softplus", SETS(softplus), softplus_of, false, INFINITY, 2e-38, 5e-7},
+    {"floor", SETS(floor), floor, false, INFINITY, 0, 0},
+    {"ceil", SETS(ceil), ceil, false, INFINITY, 0, 0},
+    {"round", SETS(round), nearbyint, false, INFINITY, 0, 0},
     {"gelu_tanh_backward", SETS(gelu_tanh_backward), gelu_tanh_slope, true, 1e12, 4e-6, 5e-7},
 };
 
@@ -87,6 +93,7 @@ static void check_function(const struct accuracy *t, int set)
 static void accuracy(void)
 {
     fill();
+    show_missing_levels();
     for (int set = 0; set < sets_here(); set++)
         for (int c = 0; c < FVI_COUNT(table); c++) check_function(&table[c], set);
 }

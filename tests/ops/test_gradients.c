@@ -170,7 +170,8 @@ static void every_op_is_complete(void)
         const fvi_op *op = fvi_registry_op(i);
         CHECK(op->name && op->version >= 1 && op->doc && op->infer);
         CHECK_MSG(fvi_registry_find_op(op->name) == op, "two ops are called %s", op->name);
-        CHECK_MSG(op->n_in_min <= op->n_in_max && op->n_in_max <= FVI_MAX_IN && op->n_out <= FVI_MAX_OUT, "%s: arity", op->name);
+        CHECK_MSG(op->n_in_min <= op->n_in_max && op->n_in_max <= FVI_ANY_IN && op->n_out <= FVI_MAX_OUT, "%s: arity",
+                  op->name);
         CHECK_MSG(!op->attr_size == !op->attrs, "%s: attributes without a table", op->name);
         const bool engine = op->kind == FVI_SOURCE || !strcmp(op->name, "var_write");      /* tests/engine */
         CHECK_MSG(engine || (op->samples && op->n_samples > 0), "%s has no samples", op->name);

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every kernel against its op's reference in double, for every sample, small and large, element type and memory order that it
- * takes: values, unwritten and overrun elements, zero padding, in place, calls as a group, same bits again and with two threads.
- * A kernel that takes none of them is a failure.
- * Child processes repeat it under caps of the instruction set (oneDNN's cap holds for a whole process). */
+ * takes: values, unwritten and overrun elements, zero padding, in place, calls as a group; the same bits again, with two
+ * threads, in place and in a group. At every level of the instruction set (levels.h), where a kernel that takes none of the
+ * samples is a failure. */
+#include "levels.h"
 #include "ops/op_cases.h"
-#include "test.h"
 
 #include "compile/sample.h"
-#include "cpu/cpu.h"
 #include "cpu/dnnl_shim.h"
 
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 typedef enum mode { MODE_F32, MODE_BF16, MODE_F64, MODES } mode;
 static const char *const mode_names[] = {"f32", "bf16", "f64"};
@@ -222,11 +219,11 @@ typedef struct run {
     fvi_env env;
     char what[160];
     int *bad;
-    bool quiet, winograd;              /* winograd: what oneDNN chose */
+    bool quiet, winograd;              /* winograd: by oneDNN or ours */
 } run;
 
 enum { KERNELS = 256 };
-static bool has_run[KERNELS], winograd_has_run;      /* by place in the registry */
+static bool has_run[KERNELS], dnnl_winograd_has_run;      /* by place in the registry */
 
 __attribute__((format(printf, 2, 3))) static void complain(const run *r, const char *fmt, ...)
 {
@@ -239,23 +236,36 @@ __attribute__((format(printf, 2, 3))) static void complain(const run *r, const c
     ++*r->bad;
 }
 
-/* Equal bits are not promised everywhere: what differs is counted and shown once for each kernel. */
-static struct { const char *kernel, *what; int count; } notes[64];
+/* Our kernels give the same bits with one and two threads, in place and in a group. oneDNN cuts some sums by thread, and runs
+ * another primitive in place; these kernels are its sums. The list may shrink, it may not grow. */
+enum { BY_THREADS, IN_PLACE, IN_GROUP, DIFFERENCES };
+static const char *const difference_names[DIFFERENCES] = {"one and two threads", "in place and out of place", "alone and in a group"};
+static struct { const char *kernel; bool allowed[DIFFERENCES]; int count[DIFFERENCES]; } differing[] = {
+    {"dnnl_conv2d_wgrad", {[BY_THREADS] = true}, {0}},
+    {"dnnl_conv2d_act", {[BY_THREADS] = true, [IN_PLACE] = true}, {0}},
+    {"dnnl_matmul", {[BY_THREADS] = true}, {0}},
+    {"patch_conv2d", {[BY_THREADS] = true}, {0}},              /* products by dnnl_matmul */
+    {"patch_conv2d_dgrad", {[BY_THREADS] = true}, {0}},
+    {"patch_conv2d_wgrad", {[BY_THREADS] = true}, {0}},
+    {"widen", {[BY_THREADS] = true}, {0}},                     /* oneDNN's f32 kernels */
+};
 
-static void note(const run *r, const char *what)
+static void differs(const run *r, int difference)
 {
     int i = 0;
-    while (i < FVI_COUNT(notes) - 1 && notes[i].kernel && (notes[i].kernel != r->kernel->name || strcmp(notes[i].what, what))) i++;
-    notes[i].kernel = r->kernel->name;
-    notes[i].what = what;
-    notes[i].count++;
+    while (i < FVI_COUNT(differing) && strcmp(differing[i].kernel, r->kernel->name)) i++;
+    if (i == FVI_COUNT(differing) || !differing[i].allowed[difference])
+        complain(r, "%s differ in bits", difference_names[difference]);
+    else differing[i].count[difference]++;
 }
 
-static void show_notes(void)
+static void show_differences(void)
 {
-    for (int i = 0; i < FVI_COUNT(notes) && notes[i].kernel; i++)
-        printf("    note: %s: %s in bits, %d runs\n", notes[i].kernel, notes[i].what, notes[i].count);
-    memset(notes, 0, sizeof notes);
+    for (int i = 0; i < FVI_COUNT(differing); i++)
+        for (int d = 0; d < DIFFERENCES; d++) {
+            const int n = differing[i].count[d];
+            if (n) printf("    note: %s: %s differ in bits, %d runs\n", differing[i].kernel, difference_names[d], n);
+        }
 }
 
 static bool is_activation(const subject *s, int k)
@@ -275,21 +285,13 @@ static bool ask(run *r, const subject *s, const fvi_kernel *kernel, fvi_isa isa,
     r->env = (fvi_env){.ctx = s->c.ctx, .threads = 1, .isa = isa, .layouts = variant != AS_PLAIN,
                        .conv_layout = variant >= LAYOUTS_NHWC ? activation[variant] : best};
     fvi_query *q = &r->q;
-    memset(q, 0, sizeof *q);
-    q->env = &r->env;
-    q->node = s->node;
-    q->n_in = s->c.n_in;
-    q->n_out = s->c.n_out;
+    if (fvi_query_open(q, &r->env, s->node, false) != FV_OK) return false;           /* few inputs: nothing to close */
     bool any = false;
     for (int k = 0; k < q->n_in; k++) {
-        q->in[k] = s->node->in[k]->type;
         if (variant >= LAYOUTS_NHWC && is_activation(s, k)) q->in_layout[k] = activation[variant], any = true;
         if (variant == LAYOUTS_FREE && s->in[k].rank >= 2 && !is_activation(s, k)) q->in_layout[k] = FVI_OPAQUE, any = true;
     }
-    for (int k = 0; k < q->n_out; k++) {
-        q->out[k] = s->out[k];
-        q->out_used[k] = true;
-    }
+    for (int k = 0; k < q->n_out; k++) q->out[k] = s->out[k];
     if (variant >= LAYOUTS_FREE && !any) return false;
     if (!kernel->choose(q)) return false;
     for (int k = 0; k < q->n_in; k++)
@@ -446,19 +448,19 @@ static void check_run(run *r)
         outcome_close(&first);
         return;
     }
-    winograd_has_run |= r->winograd;
+    dnnl_winograd_has_run |= r->winograd && !strncmp(r->kernel->name, "dnnl_", 5);
     for (int k = 0; k < r->q.n_out; k++) check_output(r, &first, k);
     if (execute(r, 1, false, 0, 1, other) && !same_bits(r, &first, other)) complain(r, "two runs differ in bits");
     outcome_close(other);
     if (execute(r, 2, false, 0, 1, other)) {
-        if (!same_bits(r, &first, other)) note(r, "one and two threads differ");
+        if (!same_bits(r, &first, other)) differs(r, BY_THREADS);
         for (int k = 0; k < r->q.n_out; k++) check_output(r, other, k);
     }
     outcome_close(other);
     for (int k = 0; k < r->q.n_out; k++)
         if (home_of(r, k) >= 0) {
             if (execute(r, 1, true, 0, 1, other)) {
-                if (!same_bits(r, &first, other)) note(r, "in place and out of place differ");
+                if (!same_bits(r, &first, other)) differs(r, IN_PLACE);
                 for (int j = 0; j < r->q.n_out; j++) check_output(r, other, j);
             }
             outcome_close(other);
@@ -472,8 +474,10 @@ static void check_run(run *r)
     }
     if (r->kernel->run_group) {
         if (execute(r, 2, true, 0, 3, other))
-            for (int i = 0; i < 3; i++)
+            for (int i = 0; i < 3; i++) {
+                if (!same_bits(r, &first, &other[i])) differs(r, IN_GROUP);
                 for (int k = 0; k < r->q.n_out; k++) check_output(r, &other[i], k);
+            }
         for (int i = 0; i < 3; i++) outcome_close(&other[i]);
     }
     outcome_close(&first);
@@ -482,9 +486,10 @@ static void check_run(run *r)
 /* ---- the check itself: kernels of `scale` that are wrong in one way each --------------------------------------------- */
 
 typedef enum fault { RIGHT, WRONG_VALUE, NOT_A_NUMBER, UNWRITTEN, OVERRUN, SCRATCH_OVERRUN, INPUT_OVERRUN, NOT_REPEATABLE, WRONG_IN_PLACE,
-                     WRONG_IN_THREADS, WRONG_IN_GROUP, SPOILS_INPUT, FAULTS } fault;
+                     WRONG_IN_THREADS, WRONG_IN_GROUP, SPOILS_INPUT, BITS_BY_THREADS, BITS_IN_PLACE, BITS_IN_GROUP, FAULTS } fault;
 static fault fault_now;
 static int fault_calls;
+static bool fault_grouped;
 enum { FAULT_COUNT = 34 };             /* elements of the sample "features", N = 2 */
 
 static bool fault_choose(fvi_query *q)
@@ -515,13 +520,18 @@ static fv_status fault_run(void *state, void *const *in, void *const *out, void 
     if (fault_now == SPOILS_INPUT) from[0] = 1;
     if (fault_now == NOT_REPEATABLE && fault_calls++ % 2) to[5] = nextafterf(to[5], 9);
     if (fault_now == WRONG_IN_THREADS && x->threads > 1) to[5] = 9;
+    if ((fault_now == BITS_BY_THREADS && x->threads > 1) || (fault_now == BITS_IN_PLACE && from == to && x->threads == 1) ||
+        (fault_now == BITS_IN_GROUP && fault_grouped))
+        to[5] = nextafterf(to[5], 9);
     return FV_OK;
 }
 
 static fv_status fault_group(int n, void **states, void *const *const *in, void *const *const *out, const fvi_exec *x)
 {
     char scratch[32];
+    fault_grouped = true;
     for (int i = 0; i < n; i++) (void)fault_run(states[i], in[i], out[fault_now == WRONG_IN_GROUP ? 0 : i], scratch, x);
+    fault_grouped = false;
     return FV_OK;
 }
 
@@ -541,7 +551,6 @@ static void the_check_catches_wrong_kernels(void)
         check_run(&r);
         CHECK_MSG((bad > 0) == (fault_now != RIGHT), "fault %d: %d complaints", (int)fault_now, bad);
     }
-    memset(notes, 0, sizeof notes);
     subject_close(&s);
     fv_context_destroy(ctx);
 }
@@ -554,25 +563,27 @@ static bool mode_applies(const fvi_op *op, mode m)
     return m != MODE_BF16 || (op->precision != FVI_PRECISION_F32 && op->kind != FVI_EFFECT);
 }
 
+static void check_kernel(const subject *s, const fvi_kernel *kernel, fvi_isa isa, int *runs, int *bad)
+{
+    char seen[VARIANTS][160];
+    int n_seen = 0;
+    for (int variant = 0; variant < VARIANTS; variant++) {
+        run r = {.bad = bad};
+        if (!ask(&r, s, kernel, isa, variant)) continue;
+        bool known = false;
+        for (int k = 0; k < n_seen; k++) known |= !strcmp(seen[k], r.what);
+        if (known) continue;
+        memcpy(seen[n_seen++], r.what, sizeof r.what);
+        check_run(&r);
+        ++*runs;
+    }
+}
+
 static void check_subject(const subject *s, fvi_isa isa, bool with_reference, int *runs, int *bad)
 {
-    const fvi_kernel *list[17];
-    int count = fvi_registry_candidates(s->c.op->name, list, 16);
-    if (with_reference && s->c.op->ref) list[count++] = &fvi_reference_kernel;
-    for (int i = 0; i < count; i++) {
-        char seen[VARIANTS][160];
-        int n_seen = 0;
-        for (int variant = 0; variant < VARIANTS; variant++) {
-            run r = {.bad = bad};
-            if (!ask(&r, s, list[i], isa, variant)) continue;
-            bool known = false;
-            for (int k = 0; k < n_seen; k++) known |= !strcmp(seen[k], r.what);
-            if (known) continue;
-            memcpy(seen[n_seen++], r.what, sizeof r.what);
-            check_run(&r);
-            ++*runs;
-        }
-    }
+    const fvi_kernel *k = fvi_registry_next_kernel(s->c.op->name, NULL);
+    for (; k; k = fvi_registry_next_kernel(s->c.op->name, k)) check_kernel(s, k, isa, runs, bad);
+    if (with_reference && s->c.op->ref) check_kernel(s, &fvi_reference_kernel, isa, runs, bad);
 }
 
 static void check_sample(fv_context *ctx, fvi_isa isa, const fvi_op *op, const fvi_sample *sample, int64_t n, mode m, int *runs, int *bad)
@@ -589,24 +600,43 @@ static void check_sample(fv_context *ctx, fvi_isa isa, const fvi_op *op, const f
     fvi_error_clear(ctx);
 }
 
-/* Where nothing is capped, on a machine that has what kernels ask for, none may decline everything. */
-static void every_kernel_has_run(fvi_isa isa)
+/* Kernels that not every level has; the others must take a sample at each. */
+static const struct { const char *kernel; fvi_isa first, last; } limited[] = {
+    {"winograd", FVI_ISA_AVX2, FVI_ISA_AVX512_BF16},
+    {"wgrad_small", FVI_ISA_AVX512, FVI_ISA_AVX512_BF16},
+    {"widen", FVI_ISA_BASE, FVI_ISA_AVX512},             /* bf16 where the processor has none */
+};
+
+static bool belongs(const char *kernel, fvi_isa level)
 {
-    if (getenv("FOVEA_ISA") || isa < FVI_ISA_AVX512) return;
+    for (int i = 0; i < FVI_COUNT(limited); i++)
+        if (!strcmp(limited[i].kernel, kernel)) return level >= limited[i].first && level <= limited[i].last;
+    return true;
+}
+
+static void every_kernel_has_run(fvi_isa level)
+{
     CHECK(fvi_registry_kernel_count() <= KERNELS);
     for (int i = 0; i < fvi_registry_kernel_count(); i++) {
         const fvi_kernel *k = fvi_registry_kernel(i);
-        test_check(has_run[i] || !strcmp(k->op, "reorder"), TEST_PLACE, "%s for %s takes no sample", k->name, k->op);     /* test_reorder.c */
+        if (!strcmp(k->op, "reorder")) continue;         /* test_reorder.c */
+        test_check(has_run[i] == belongs(k->name, level), TEST_PLACE, "%s for %s %s at %s", k->name, k->op,
+                   has_run[i] ? "takes samples, against the list of levels," : "takes no sample", fvi_cpu_isa_name(level));
     }
-    if (fvi_dnnl_has_winograd()) CHECK(winograd_has_run);
+    for (int i = 0; i < FVI_COUNT(limited); i++) {
+        bool known = false;
+        for (int k = 0; k < fvi_registry_kernel_count(); k++) known |= !strcmp(limited[i].kernel, fvi_registry_kernel(k)->name);
+        test_check(known, TEST_PLACE, "no kernel is called %s", limited[i].kernel);
+    }
+    CHECK_EQ(dnnl_winograd_has_run, fvi_dnnl_has_winograd() && level >= FVI_ISA_AVX512);
+    CHECK_EQ(fvi_dnnl_isa(), level);                     /* oneDNN's kernels were this level's too */
 }
 
-static void kernels_match_the_reference(void)
+static void kernels_match_the_reference(fvi_isa isa)
 {
     fv_context *ctx = fv_context_create();
-    fvi_isa isa;
     int runs = 0, bad = 0;
-    CHECK(ctx && fvi_cpu_choose_isa(ctx, getenv("FOVEA_ISA"), &isa) == FV_OK);
+    CHECK(ctx);
     for (int i = 0; i < fvi_registry_op_count(); i++) {
         const fvi_op *op = fvi_registry_op(i);
         for (int k = 0; k < op->n_samples; k++)
@@ -619,7 +649,7 @@ static void kernels_match_the_reference(void)
         for (int m = 0; m < MODES; m++)
             if (m != MODE_F64 && mode_applies(op, m)) check_sample(ctx, isa, op, &fvi_large_samples[k].sample, FVI_LARGE_BATCH, m, &runs, &bad);
     }
-    show_notes();
+    show_differences();
     printf("    %s: %d kernels, %d runs\n", fvi_cpu_isa_name(isa), fvi_registry_kernel_count(), runs);
     fv_context_destroy(ctx);
     CHECK(runs > 0);
@@ -667,31 +697,6 @@ static void references_write_all(void)
     CHECK(runs > 0);
 }
 
-/* This program again, with the instruction set capped. */
-static void under_cap(const char *isa)
-{
-    fvi_isa best = fvi_cpu_detect_isa();
-    if (getenv("FOVEA_ISA")) SKIP("already capped");
-    fvi_isa i = FVI_ISA_BASE;
-    while (i < best && strcmp(isa, fvi_cpu_isa_name(i))) i++;
-    if (i == best) SKIP("no more than this machine has");
-    fflush(stdout);
-    const pid_t child = fork();
-    CHECK(child >= 0);
-    if (!child) {
-        setenv("FOVEA_ISA", isa, 1);
-        execl("/proc/self/exe", "test_kernels", "kernels_match_the_reference", (char *)NULL);
-        _exit(127);
-    }
-    int status = 0;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status));
-    CHECK_EQ(WEXITSTATUS(status), 0);
-}
+AT_LEVELS(kernels_match_the_reference)
 
-static void kernels_under_avx512(void) { under_cap("avx512"); }
-static void kernels_under_avx2(void) { under_cap("avx2"); }
-static void kernels_under_base(void) { under_cap("base"); }
-
-TEST_MAIN(CASE(the_check_catches_wrong_kernels), CASE(references_write_all), CASE(kernels_match_the_reference),
-          CASE(kernels_under_avx512), CASE(kernels_under_avx2), CASE(kernels_under_base))
+TEST_MAIN(CASE(the_check_catches_wrong_kernels), CASE(references_write_all), LEVEL_CASES(kernels_match_the_reference))

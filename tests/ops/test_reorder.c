@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reorder kernel between every two memory orders of one rank, with and without padding, bit for bit what
- * fvi_layout_convert makes (which is plain C); nothing is written beyond the output, and padding is zero. */
+/* The reorder kernel between every two memory orders of one rank, with and without padding, in every element type: it copies
+ * bits, so all of them are tried (denormals, infinities, NaNs quiet and not), and must be what fvi_layout_convert makes, which
+ * is plain C; nothing is written beyond the output, and padding is zero. Winograd's transform of weights at every level. */
 #include "compile/registry.h"
-#include "cpu/cpu.h"
 #include "ir/source.h"
-#include "test.h"
+#include "levels.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static const int64_t shapes[][FV_MAX_RANK] = {{2, 17, 3, 5}, {33, 18, 3, 3}, {16, 16, 1, 1}, {1, 3, 4, 4}, {64, 32, 2, 7}};
+static const int64_t shapes[][FV_MAX_RANK] = {{2, 17, 3, 5}, {33, 18, 3, 3}, {16, 16, 1, 1}, {1, 3, 4, 4}, {64, 32, 2, 7},
+                                              {2, 48, 40, 40}};      /* work for two threads, but for single bytes */
 static const struct { fvi_layout layout; int rank; } orders[] = {
 #define ORDER(name, rank_, text) {FVI_##name, rank_},
     FVI_LAYOUT_LIST(ORDER)
@@ -18,11 +19,9 @@ static const struct { fvi_layout layout; int rank; } orders[] = {
 
 static const fvi_kernel *find_kernel(const char *name)
 {
-    const fvi_kernel *list[4];
-    const int n = fvi_registry_candidates("reorder", list, 4);
-    for (int i = 0; i < n; i++)
-        if (!strcmp(list[i]->name, name)) return list[i];
-    return NULL;
+    const fvi_kernel *k = fvi_registry_next_kernel("reorder", NULL);
+    while (k && strcmp(k->name, name)) k = fvi_registry_next_kernel("reorder", k);
+    return k;
 }
 
 typedef struct reorder { fv_context *ctx; const fvi_kernel *kernel; fvi_isa isa; fvi_type type; fvi_layout from, to; } reorder;
@@ -32,8 +31,8 @@ static fv_status run(const reorder *r, int threads, void *in, void *out)
     const fvi_env env = {.ctx = r->ctx, .threads = threads, .isa = r->isa, .layouts = true};
     const fvi_reorder_attr attr = {r->to};
     const fvi_node node = {.op = fvi_registry_find_op("reorder"), .attr = &attr, .n_in = 1, .n_out = 1, .path = ""};
-    fvi_query q = {.env = &env, .node = &node, .n_in = 1, .n_out = 1, .in = {r->type}, .out = {r->type}, .in_layout = {r->from},
-                   .out_layout = {r->to}, .out_used = {true}};
+    fvi_query q = {.env = &env, .node = &node, .n_in = 1, .n_out = 1, .in = (fvi_type[]){r->type}, .out = {r->type},
+                   .in_layout = (fvi_layout[]){r->from}, .out_layout = {r->to}, .out_used = {true}};
     if (!r->kernel->choose(&q) || q.in_layout[0] != r->from || q.out_layout[0] != r->to) return FV_ERROR_UNSUPPORTED;
     void *state = NULL;
     size_t bytes = 0;
@@ -48,6 +47,20 @@ static fv_status run(const reorder *r, int threads, void *in, void *out)
     return status;
 }
 
+/* Any bits, and first those that a conversion would change. */
+static void draw_bits(unsigned char *p, size_t n, fv_dtype dtype)
+{
+    static const uint16_t half[] = {0x0003, 0x8001, 0x007f, 0x7f80, 0xff80, 0x7f81, 0xffbf, 0x7fc1, 0x7fff, 0x8000};
+    static const uint32_t single[] = {0x00000003, 0x80000001, 0x007fffff, 0x7f800000, 0xff800000, 0x7f800001, 0xffbfffff,
+                                      0x7fc00001, 0x7fffffff, 0x80000000};
+    const size_t size = fv_dtype_size(dtype);
+    for (size_t i = 0; i < n * size; i++) p[i] = (unsigned char)((uint64_t)(i + 1) * 0x9e3779b97f4a7c15u >> 40);
+    for (size_t i = 0; i < FVI_MIN(n, (size_t)FVI_COUNT(single)); i++) {
+        if (size == 2) memcpy(p + 2 * i, &half[i], 2);
+        if (size == 4) memcpy(p + 4 * i, &single[i], 4);
+    }
+}
+
 static void check_pair(const reorder *r)
 {
     enum { GUARD = 64 };
@@ -56,7 +69,7 @@ static void check_pair(const reorder *r)
     unsigned char *plain = malloc((size_t)n * size), *in = aligned_alloc(64, FVI_ALIGN_UP(from, (size_t)64)), *want = malloc(to),
                   *out = aligned_alloc(64, FVI_ALIGN_UP(to + GUARD, (size_t)64));
     bool ok = plain && in && want && out;
-    for (int64_t i = 0; ok && i < n * (int64_t)size; i++) plain[i] = (unsigned char)((i * 2654435761u >> 9) & 0x3f);       /* finite in every type */
+    if (ok) draw_bits(plain, (size_t)n, r->type.dtype);
     ok = ok && fvi_layout_convert(&r->type, plain, FVI_PLAIN, in, r->from) && fvi_layout_convert(&r->type, plain, FVI_PLAIN, want, r->to);
     for (int threads = 1; ok && threads <= 2; threads++) {
         memset(out, 0xff, to + GUARD);
@@ -73,18 +86,16 @@ static void check_pair(const reorder *r)
 
 static void every_pair_of_orders(void)
 {
-    static const fv_dtype dtypes[] = {FV_F32, FV_BF16, FV_F64};
     const fvi_kernel *kernel = find_kernel("reorder");
     CHECK(kernel);
     fv_context *ctx = fv_context_create();
-    reorder r = {.ctx = ctx, .kernel = kernel};
-    CHECK_EQ(fvi_cpu_choose_isa(ctx, getenv("FOVEA_ISA"), &r.isa), FV_OK);
-    for (int d = 0; d < FVI_COUNT(dtypes); d++)
+    reorder r = {.ctx = ctx, .kernel = kernel};          /* the same on every processor */
+    for (int d = 0; d < FV_DTYPE_COUNT; d++)
         for (int rank = 2; rank <= 4; rank += 2)
             for (int s = 0; s < FVI_COUNT(shapes); s++)
                 for (int a = 0; a < FVI_COUNT(orders); a++)
                     for (int b = 0; b < FVI_COUNT(orders); b++) {
-                        r.type = fvi_type_make(dtypes[d], rank, shapes[s]);
+                        r.type = fvi_type_make((fv_dtype)d, rank, shapes[s]);
                         r.from = orders[a].layout;
                         r.to = orders[b].layout;
                         if (a == b || r.from >= FVI_OPAQUE || r.to >= FVI_OPAQUE) continue;      /* private and derived ones */
@@ -125,10 +136,13 @@ static void winograd_weights(void)
     fv_context *ctx = fv_context_create();
     reorder r = {.ctx = ctx, .kernel = find_kernel("winograd_weights"), .type = fvi_type_make(FV_F32, 4, dim)};
     CHECK(r.kernel);
-    CHECK_EQ(fvi_cpu_choose_isa(ctx, getenv("FOVEA_ISA"), &r.isa), FV_OK);
-    r.to = r.isa >= FVI_ISA_AVX512 ? FVI_WINOGRAD16 : FVI_WINOGRAD8;
-    if (r.isa >= FVI_ISA_AVX2) check_winograd(&r);
+    for (r.isa = FVI_ISA_AVX2; r.isa <= level_here(); r.isa++) {
+        r.to = r.isa >= FVI_ISA_AVX512 ? FVI_WINOGRAD16 : FVI_WINOGRAD8;
+        check_winograd(&r);
+    }
+    show_missing_levels();
     fv_context_destroy(ctx);
+    if (level_here() < FVI_ISA_AVX2) SKIP("there is none below AVX2");
 }
 
 TEST_MAIN(CASE(every_pair_of_orders), CASE(winograd_weights))

@@ -22,7 +22,7 @@ cat said
 "$fovea" predict runs/pets pets/cat/1.ppm pets/dog/2.ppm topk=1 --quiet > wanted
 sed -n '2,3p' said | cmp - wanted || { echo "classify: FAILED, fovea predict says"; cat wanted; exit 1; }
 grep -q "^pixels of the first: $(sed -n '1s/.*: //p' wanted)$" said || { echo "classify: FAILED, the pixels are taken for something else"; exit 1; }
-head -n 1 said | grep -q "resnet18, 2 classes, pictures of 32 pixels" || { echo "classify: FAILED, description"; exit 1; }
+head -n 1 said | grep -q "resnet18, 2 classes, pictures of 32 x 32 pixels" || { echo "classify: FAILED, description"; exit 1; }
 if ./classify runs/pets pets/none.ppm > said 2>&1; then echo "classify: FAILED, a missing picture"; exit 1; fi
 grep -q "pets/none.ppm: No such file" said || { cat said; exit 1; }
 if ./classify runs/none pets/cat/1.ppm > said 2>&1; then echo "classify: FAILED, a missing model"; exit 1; fi

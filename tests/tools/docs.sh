@@ -47,7 +47,8 @@ export OMP_WAIT_POLICY=passive
 
 # The command's own settings and flags, once for each command.
 known() {
-    [ -f "$work/lines/$1" ] || { "$FOVEA" --complete "$1" "" && "$FOVEA" --complete "$1" --; } 2> /dev/null | sed 's/	.*//' > "$work/lines/$1"
+    [ -f "$work/lines/$1" ] || { "$FOVEA" --complete "$1" "" && "$FOVEA" --complete "$1" -; } 2> /dev/null |
+        sed 's/	.*//' > "$work/lines/$1"
     grep -qxF -e "$2" "$work/lines/$1"
 }
 
@@ -55,7 +56,7 @@ check_word() {
     case $2 in
     *...* | *…* | '['* | *']' | '|' | '<'* | '>'*) ;;
     --*=*) check_word "$1" "${2#--}" ;;
-    --json | --quiet | --help) ;;
+    -o) known "$1" -o || fail "fovea $1 has no flag -o" ;;
     --*)
         key=$(printf %s "${2#--}" | tr - _)
         known "$1" "$2" || known "$1" "$key=" || "$FOVEA" help "$key" > /dev/null 2>&1 || fail "fovea $1 has no flag $2" ;;
@@ -82,7 +83,8 @@ check_line() {
         case $command in
         --version | --help) return ;;
         esac
-        "$FOVEA" help "$command" > /dev/null 2>&1 && known "$command" --json || { fail "fovea has no command $command"; return; }
+        "$FOVEA" help "$command" > /dev/null 2>&1 && known "$command" --help ||
+            { fail "fovea has no command $command"; return; }
         shift 2
         for word; do
             case $word in

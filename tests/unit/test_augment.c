@@ -28,7 +28,7 @@ static uint64_t fnv(const fvi_picture *p)
     return h;
 }
 
-static const fvi_sample_draw plain = {false, 0, 0, 0};
+static const fv_draw plain = {false, 0, 0, 0};
 
 static void as_torchvision(void)
 {
@@ -50,7 +50,7 @@ static void as_torchvision(void)
         } else {
             int width, height, size;
             CHECK_EQ(fscanf(f, "%d %d %d %lf %" SCNx64, &width, &height, &size, &v[0], &want), 5);
-            fvi_augment a = {.size = size, .resize = strcmp(kind, "crop") ? FVI_RESIZE_SQUASH : FVI_RESIZE_CROP, .crop_pct = v[0]};
+            fvi_augment a = {.width = size, .height = size, .resize = strcmp(kind, "crop") ? FVI_RESIZE_SQUASH : FVI_RESIZE_CROP, .crop_pct = v[0]};
             pattern(&w.whole, width, height);
             CHECK_EQ(fvi_augment_size(&a, NULL, &w, &plain), FV_OK);
             CHECK_MSG(fnv(&w.sized) == want, "%s %dx%d to %d differs", kind, width, height, size);
@@ -66,7 +66,7 @@ static void pads_to_a_square(void)
 {
     fvi_workspace w = {0};
     for (int tall = 0; tall < 2; tall++) {
-        fvi_augment a = {.size = 40, .resize = FVI_RESIZE_PAD};
+        fvi_augment a = {.width = 40, .height = 40, .resize = FVI_RESIZE_PAD};
         CHECK_EQ(fvi_picture_size(NULL, &w.whole, tall ? 50 : 100, tall ? 100 : 50), FV_OK);
         memset(w.whole.pixels, 200, 4 * 5000);
         CHECK_EQ(fvi_augment_size(&a, NULL, &w, &plain), FV_OK);
@@ -83,7 +83,7 @@ static void pads_to_a_square(void)
 
 static fvi_augment everything(void)
 {
-    return (fvi_augment){.size = 24, .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}, .resize = FVI_RESIZE_CROP, .random_crop = 1, .random_resized_crop = .7,
+    return (fvi_augment){.width = 24, .height = 24, .mean = {.5f, .5f, .5f}, .std = {.5f, .5f, .5f}, .resize = FVI_RESIZE_CROP, .random_crop = 1, .random_resized_crop = .7,
                          .scale = {.08, 1}, .ratio = {.75, 4. / 3}, .pad_crop = 2, .horizontal_flip = .5, .vertical_flip = .5, .color_jitter = .8,
                          .brightness = .4, .contrast = .4, .saturation = .4, .hue = .1};
 }
@@ -96,14 +96,14 @@ static void a_draw_depends_on_its_key_only(void)
     fvi_workspace w = {0}, fresh = {0};
     static float first[20][N], again[N];
     for (int i = 0; i < 20; i++) {
-        fvi_sample_draw d = {true, 5, i / 10, i % 10};
+        fv_draw d = {true, 5, i / 10, i % 10};
         pattern(&w.whole, 60, 45);
         CHECK_EQ(fvi_augment_size(&a, NULL, &w, &d), FV_OK);
         fvi_augment_finish(&a, &d, &w.sized, first[i]);
         for (int k = 0; k < i; k++) CHECK(memcmp(first[i], first[k], sizeof first[i]));
     }
     for (int i = 19; i >= 0; i -= 7) {
-        fvi_sample_draw d = {true, 5, i / 10, i % 10};
+        fv_draw d = {true, 5, i / 10, i % 10};
         pattern(&fresh.whole, 60, 45);
         CHECK_EQ(fvi_augment_size(&a, NULL, &fresh, &d), FV_OK);
         fvi_augment_finish(&a, &d, &fresh.sized, again);
@@ -121,7 +121,7 @@ static void random_parts(void)
     double least = 2, most = 0, thin = 10, wide = 0;
     int left = 1000, right = 0;
     for (int i = 0; i < 3000; i++) {
-        fvi_sample_draw d = {true, 1, 0, i};
+        fv_draw d = {true, 1, 0, i};
         fvi_geometry g;
         CHECK_EQ(fvi_augment_geometry(&a, NULL, &d, 400, 300, &g), FV_OK);
         CHECK(g.x >= 0 && g.y >= 0 && g.w >= 1 && g.h >= 1 && g.x + g.w <= 400 && g.y + g.h <= 300);
@@ -135,7 +135,7 @@ static void random_parts(void)
     CHECK(left < 5 && right > 395);
     /* A shape that never fits: the middle. */
     fvi_geometry g;
-    fvi_sample_draw d = {true, 1, 0, 0};
+    fv_draw d = {true, 1, 0, 0};
     a.scale[0] = a.scale[1] = 1;
     CHECK_EQ(fvi_augment_geometry(&a, NULL, &d, 1000, 10, &g), FV_OK);
     CHECK_EQ(g.w, 13);
@@ -152,7 +152,7 @@ static void extreme_shapes(void)
         for (int mode = FVI_RESIZE_CROP; mode <= FVI_RESIZE_PAD; mode++)
             for (int k = 0; k < 10; k++) {
                 fvi_augment a = everything();
-                fvi_sample_draw d = {k > 0, 3, 0, k};
+                fv_draw d = {k > 0, 3, 0, k};
                 a.resize = (fvi_resize_mode)mode;
                 pattern(&w.whole, sizes[i][0], sizes[i][1]);
                 CHECK_EQ(fvi_augment_size(&a, NULL, &w, &d), FV_OK);
@@ -166,14 +166,14 @@ static void extreme_shapes(void)
 /* Smaller DCTs give nearly the same picture, for every crop. */
 static void scaled_jpeg_is_near(void)
 {
-    fvi_augment a = {.size = 12, .std = {1, 1, 1}, .resize = FVI_RESIZE_CROP, .jpeg_scale = true, .scale = {.5, 1}, .ratio = {.75, 4. / 3}};
+    fvi_augment a = {.width = 12, .height = 12, .std = {1, 1, 1}, .resize = FVI_RESIZE_CROP, .jpeg_scale = true, .scale = {.5, 1}, .ratio = {.75, 4. / 3}};
     fvi_workspace w = {0};
     fvi_picture full = {0};
     char *data;
     size_t bytes;
     CHECK_EQ(fvi_file_read(NULL, FOVEA_TESTS_DIR "/fuzz/corpus/jpeg/444.jpg", 1 << 20, &data, &bytes), FV_OK);
     for (int i = 0; i < 30; i++) {
-        fvi_sample_draw d = {i > 0, 1, 0, i};
+        fv_draw d = {i > 0, 1, 0, i};
         double difference = 0;
         a.random_resized_crop = i > 0;
         a.jpeg_scale = false;
@@ -204,8 +204,8 @@ static void part_decoding_changes_nothing(void)
         CHECK_EQ(fvi_file_read(NULL, path, 1 << 20, &data, &bytes), FV_OK);
         for (int i = 0; i < 400; i++) {
             fvi_augment a = everything();
-            fvi_sample_draw d = {i % 8 > 0, 9, i, f};
-            a.size = i % 3 == 0 ? 8 : i % 3 == 1 ? 24 : 48;
+            fv_draw d = {i % 8 > 0, 9, i, f};
+            a.width = a.height = i % 3 == 0 ? 8 : i % 3 == 1 ? 24 : 48;
             a.filter = (fvi_filter)(i % 5);
             a.resize = (fvi_resize_mode)(FVI_RESIZE_CROP + i / 5 % 3);
             CHECK_EQ(fvi_augment_decode(&a, NULL, &w, "x", (const uint8_t *)data, bytes, &d, true), FV_OK);
@@ -213,7 +213,7 @@ static void part_decoding_changes_nothing(void)
             if (v.whole.pixels) memset(v.whole.pixels, i, v.whole.capacity);
             CHECK_EQ(fvi_augment_decode(&a, NULL, &v, "x", (const uint8_t *)data, bytes, &d, false), FV_OK);
             fvi_augment_finish(&a, &d, &v.sized, part);
-            CHECK_MSG(!memcmp(whole, part, (size_t)(3 * a.size * a.size) * sizeof *whole), "%s, draw %d", files[f], i);
+            CHECK_MSG(!memcmp(whole, part, (size_t)(3 * a.width * a.height) * sizeof *whole), "%s, draw %d", files[f], i);
         }
         fvi_free(data);
     }

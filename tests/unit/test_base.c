@@ -285,6 +285,38 @@ static void numbers_in_any_locale(void)
     if (locale) setlocale(LC_ALL, "C");
 }
 
+/* What the shell makes of the word is the word. */
+static void shell_words(void)
+{
+    static const struct { const char *word, *shown; } cases[] = {
+        {"runs/a-1.b_2", "runs/a-1.b_2"}, {"x=.5", "x=.5"}, {"", "''"}, {"my run", "'my run'"}, {"it's", "'it'\\''s'"},
+        {"'", "''\\'''"}, {"$HOME", "'$HOME'"}, {"a;b", "'a;b'"}, {"~", "'~'"}, {"a*", "'a*'"}, {"=x", "'=x'"},
+        {"+small", "+small"}, {"a\nb", "'a\nb'"}, {"\\n `x` \"y\" {z} (a) [b] >c |d& !e #f", NULL},
+        {"龙 dragon", "'龙 dragon'"}, {"龙", "龙"}, {"\xff", "\xff"}};
+    char room[FV_SHELL_ROOM], command[256], back[128];
+    for (int i = 0; i < FVI_COUNT(cases); i++) {
+        const char *shown = fv_shell_word(cases[i].word, room);
+        if (cases[i].shown) CHECK_STR(shown, cases[i].shown);
+        snprintf(command, sizeof command, "printf %%s %s", shown);
+        FILE *f = popen(command, "r");
+        CHECK(f);
+        back[fread(back, 1, sizeof back - 1, f)] = 0;
+        CHECK(pclose(f) == 0);
+        CHECK_STR(back, cases[i].word);
+    }
+    char *large = malloc(3 * FV_SHELL_ROOM);
+    CHECK(large);
+    for (size_t n = FV_SHELL_ROOM - 20; n < FV_SHELL_ROOM + 20; n++) {
+        memset(large, ' ', n);
+        large[n] = 0;
+        const char *shown = fv_shell_word(large, room);
+        CHECK(shown == large || (strlen(shown) == n + 2 && shown == room));
+        memset(large, '\'', n);
+        CHECK(fv_shell_word(large, room) == large);
+    }
+    free(large);
+}
+
 static void text_buffer(void)
 {
     fvi_text t = {0};
@@ -345,4 +377,4 @@ static void pinning(void)
 
 TEST_MAIN(CASE(dtypes_and_version), CASE(error_chain), CASE(long_errors), CASE(logging_and_threads), CASE(memory_blocks),
           CASE(arena), CASE(growing_arrays), CASE(hashing), CASE(nearest_names), CASE(patterns), CASE(utf8),
-          CASE(numbers_in_any_locale), CASE(text_buffer), CASE(machine), CASE(pinning))
+          CASE(numbers_in_any_locale), CASE(shell_words), CASE(text_buffer), CASE(machine), CASE(pinning))

@@ -37,8 +37,7 @@ static bool fresh(const char *folder)
 static void reads_all_files_in_order(void)
 {
     fv_source *s;
-    fv_image image = {0};
-    int64_t label;
+    fv_sample sample = {0};
     char name[64];
     CHECK(fresh("cifar_a/cifar-10-batches-bin"));
     put("cifar_a/cifar-10-batches-bin/data_batch_10.bin", 2, 7, -1);
@@ -51,20 +50,20 @@ static void reads_all_files_in_order(void)
     CHECK_EQ(s->classes, 10);
     CHECK_STR(s->class_names[9], "\xE9\xBE\x99");
     for (int64_t i = 0; i < 9; i++) {
-        CHECK_EQ(s->get(s, NULL, i, &image, &label), FV_OK);
-        CHECK_EQ(label, i);
-        CHECK_EQ(image.pixels[0], i);
-        CHECK_EQ(image.pixels[3071], i);
+        CHECK_EQ(fvi_source_sample(s, NULL, i, &sample), FV_OK);
+        CHECK_EQ(sample.label, i);
+        CHECK_EQ(sample.image.pixels[0], i);
+        CHECK_EQ(sample.image.pixels[3071], i);
     }
-    CHECK_EQ(image.height, 32);
+    CHECK_EQ(sample.image.height, 32);
     fvi_source_name(s, 5, name, sizeof name);
     CHECK_STR(name, "data_batch_2.bin, record 1");
-    CHECK_EQ(s->get(s, NULL, 9, &image, &label), FV_ERROR_INVALID);
+    CHECK_EQ(fvi_source_sample(s, NULL, 9, &sample), FV_ERROR_INVALID);
     fv_source_destroy(s);
     CHECK_EQ(fv_source_cifar10(NULL, "cifar_a/cifar-10-batches-bin", false, &s), FV_OK);
     CHECK_EQ(s->count, 1);
     fv_source_destroy(s);
-    fv_image_free(&image);
+    fv_sample_free(&sample);
 }
 
 static void known_names_without_meta(void)

@@ -144,7 +144,13 @@ static void names(void)
     fill(&c, 1, 0, 1);
     c.loss_sum = 6;
     c.loss_weight = 4;
-    for (; fvi_metric_names[n]; n++) CHECK(isfinite(fvi_metric_value(&c, fvi_metric_of(n))));
+    for (; fvi_metric_names[n]; n++) {
+        const fvi_metric m = fvi_metric_of(n);
+        CHECK(isfinite(fvi_metric_value(&c, m)) == fvi_metric_tells(m, 2));
+    }
+    CHECK(!fvi_metric_tells(FVI_METRIC_TOP2, 2) && fvi_metric_tells(FVI_METRIC_TOP2, 3));
+    CHECK(!fvi_metric_tells(FVI_METRIC_TOP5, 5) && fvi_metric_tells(FVI_METRIC_TOP5, 6));
+    CHECK(!fvi_metric_tells(FVI_METRIC_TOP10, 10) && fvi_metric_tells(FVI_METRIC_ACC, 1));
     CHECK(n > FVI_METRIC_COUNT);
     for (int i = 0; i < FVI_METRIC_COUNT; i++) CHECK_EQ(fvi_metric_of(i), i);
     CHECK_STR(fvi_metric_names[FVI_METRIC_LOSS], "loss");

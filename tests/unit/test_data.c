@@ -2,70 +2,22 @@
 /* Data sets of pictures: class folders and CSV lists with names of every kind, sets and splits, identical files, a hundred
  * thousand files in a folder, MNIST and CIFAR-100, and tables of what can be wrong. */
 #include "test.h"
+#include "pictures.h"
 
 #include "base/file.h"
 #include "data/csv.h"
 #include "data/idx.h"
+#include "unit/loading.h"
 #include "data/open.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
-
-static char logged[8192];
-
-static void take_log(void *user, fv_log_level level, const char *text)
-{
-    size_t used = strlen(logged);
-    (void)user;
-    (void)level;
-    snprintf(logged + used, sizeof logged - used, "%s\n", text);
-}
-
-static fv_context *context(void)
-{
-    fv_context *ctx = fv_context_create();
-    fv_context_set_log(ctx, take_log, NULL);
-    logged[0] = 0;
-    return ctx;
-}
-
-/* A picture of one pixel; its colour tells it from others. */
-static void put(const char *path, int number)
-{
-    char text[64], *folder = fvi_path_dir(path);
-    int n = snprintf(text, sizeof text, "P6\n1 1\n255\n%c%c%c", 1 + number % 255, 1 + number / 255 % 255, 7);
-    if (fvi_make_dirs(NULL, folder) != FV_OK || fvi_file_write(NULL, path, text, (size_t)n) != FV_OK) printf("cannot write %s\n", path);
-    fvi_free(folder);
-}
-
-static void put_text(const char *path, const char *text)
-{
-    char *folder = fvi_path_dir(path);
-    if (fvi_make_dirs(NULL, folder) != FV_OK || fvi_file_write(NULL, path, text, strlen(text)) != FV_OK) printf("cannot write %s\n", path);
-    fvi_free(folder);
-}
-
-static bool fresh(const char *folder)
-{
-    char command[256];
-    snprintf(command, sizeof command, "chmod -R u+rwx %s 2> /dev/null; rm -rf %s && mkdir -p %s", folder, folder, folder);
-    return system(command) == 0;
-}
-
-/* `n` pictures in root/class. */
-static void fill(const char *root, const char *class, int n, int first)
-{
-    char path[256];
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s/%03d.ppm", root, class, i);
-        put(path, first + i);
-    }
-}
 
 static int64_t count(const fv_data *d, fv_split set)
 {
@@ -85,12 +37,12 @@ static int64_t of_class(const fv_data *d, fv_split set, int label)
 
 static void splits_every_class(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d, *again;
-    CHECK(fresh("d_split"));
-    fill("d_split", "cat", 40, 0);
-    fill("d_split", "dog", 10, 100);
-    fill("d_split", "rare", 1, 200);
+    CHECK(test_fresh("d_split"));
+    test_fill("d_split", "cat", 40, 0);
+    test_fill("d_split", "dog", 10, 100);
+    test_fill("d_split", "rare", 1, 200);
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_split", .val = .2, .test = .1, .seed = 3}, &d), FV_OK);
     CHECK_STR(fv_data_format(d), "folder");
     CHECK_EQ(of_class(d, FV_SPLIT_VAL, 0), 8);
@@ -99,19 +51,18 @@ static void splits_every_class(void)
     CHECK_EQ(of_class(d, FV_SPLIT_VAL, 1), 2);
     CHECK_EQ(of_class(d, FV_SPLIT_TEST, 1), 1);
     CHECK_EQ(of_class(d, FV_SPLIT_TRAIN, 2), 1);         /* a single one is learned, not tested */
-    CHECK_HAS(logged, "no picture to validate with, as \"rare\"");
+    CHECK_HAS(test_logged, "no picture to validate with, as \"rare\"");
     const fv_source *s = fv_data_source(d, FV_SPLIT_TRAIN);
     CHECK_EQ(s->classes, 3);
     CHECK_STR(s->class_names[1], "dog");
-    fv_image image = {0};
-    int64_t label;
+    fv_sample sample = {0};
     char name[64];
-    CHECK_EQ(s->get(s, ctx, 0, &image, &label), FV_OK);
-    CHECK_EQ(image.width, 1);
-    CHECK_EQ(label, 0);
+    CHECK_EQ(fvi_source_sample(s, ctx, 0, &sample), FV_OK);
+    CHECK_EQ(sample.image.width, 1);
+    CHECK_EQ(sample.label, 0);
     fvi_source_name(s, 0, name, sizeof name);
     CHECK(!strncmp(name, "cat/", 4));
-    fv_image_free(&image);
+    fv_sample_free(&sample);
     /* The same seed: the same split; another: another. */
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_split/", .val = .2, .test = .1, .seed = 3}, &again), FV_OK);
     for (int i = 0; i < d->list.count; i++) CHECK_EQ(d->list.items[i].set, again->list.items[i].set);
@@ -122,7 +73,7 @@ static void splits_every_class(void)
     CHECK(moved > 5);
     fv_data_destroy(again);
     /* One picture more moves few of the others. */
-    put("d_split/cat/new.ppm", 250);
+    test_put("d_split/cat/new.ppm", 250);
     moved = 0;
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_split", .val = .2, .test = .1, .seed = 3}, &again), FV_OK);
     CHECK_EQ(again->list.count, d->list.count + 1);
@@ -138,18 +89,18 @@ static void splits_every_class(void)
 /* The stored split is obeyed whatever came since, and is itself a list that can be opened. */
 static void a_stored_split_stays(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d, *again;
-    CHECK(fresh("d_stored"));
-    fill("d_stored", "a,\"quoted\"", 9, 0);
-    fill("d_stored", "b\nwith a line end", 9, 50);
+    CHECK(test_fresh("d_stored"));
+    test_fill("d_stored", "a,\"quoted\"", 9, 0);
+    test_fill("d_stored", "b\nwith a line end", 9, 50);
     CHECK_EQ(fvi_make_dirs(ctx, "d_stored/empty"), FV_OK);
     fv_data_options o = {.root = "d_stored", .val = .25, .allow_empty = true, .split_file = "d_split.csv"};
     unlink("d_split.csv");
     CHECK_EQ(fv_data_open(ctx, &o, &d), FV_OK);
     CHECK_EQ(d->list.n_classes, 3);
     CHECK_EQ(fv_data_write_split(ctx, d, "d_split.csv"), FV_OK);
-    fill("d_stored", "c", 5, 100);
+    test_fill("d_stored", "c", 5, 100);
     CHECK_EQ(fv_data_open(ctx, &o, &again), FV_OK);
     CHECK_EQ(again->list.count, d->list.count);
     CHECK_EQ(again->list.n_classes, 3);
@@ -168,14 +119,14 @@ static void a_stored_split_stays(void)
 
 static void sets_of_their_own(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
-    CHECK(fresh("d_sets"));
-    fill("d_sets/train", "a", 5, 0);
-    fill("d_sets/train", "b", 5, 10);
-    fill("d_sets/valid", "a", 2, 20);
-    fill("d_sets/valid", "b", 3, 30);
-    fill("d_sets/test", "b", 1, 40);
+    CHECK(test_fresh("d_sets"));
+    test_fill("d_sets/train", "a", 5, 0);
+    test_fill("d_sets/train", "b", 5, 10);
+    test_fill("d_sets/valid", "a", 2, 20);
+    test_fill("d_sets/valid", "b", 3, 30);
+    test_fill("d_sets/test", "b", 1, 40);
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_sets"}, &d), FV_OK);
     CHECK_EQ(count(d, FV_SPLIT_TRAIN), 10);
     CHECK_EQ(count(d, FV_SPLIT_VAL), 5);
@@ -195,17 +146,17 @@ static void sets_of_their_own(void)
     CHECK_EQ(d->list.items[0].label, 2);
     fv_data_destroy(d);
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_sets/train", .whole = true, .classes = names, .n_classes = 2}, &d), FV_ERROR_FORMAT);
-    CHECK_HAS(fv_error_message(ctx), "class folder \"a\" is none of the 2 known classes");
+    CHECK_HAS(fv_error_message(ctx), "d_sets/train: class \"a\" is none of the 2 known ones");
     fv_context_destroy(ctx);
 }
 
 static void folds(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     int seen[20] = {0};
-    CHECK(fresh("d_folds"));
-    fill("d_folds", "a", 10, 0);
-    fill("d_folds", "b", 10, 20);
+    CHECK(test_fresh("d_folds"));
+    test_fill("d_folds", "a", 10, 0);
+    test_fill("d_folds", "b", 10, 20);
     for (int fold = 0; fold < 5; fold++) {
         fv_data *d;
         CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_folds", .folds = 5, .fold = fold, .seed = 1}, &d), FV_OK);
@@ -226,13 +177,13 @@ static void folds(void)
 /* Identical files are never divided; when the folders themselves divide them, that is said. */
 static void identical_files_stay_together(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
     char path[64];
-    CHECK(fresh("d_twins"));
+    CHECK(test_fresh("d_twins"));
     for (int i = 0; i < 60; i++) {                       /* twenty pictures, three times each */
         snprintf(path, sizeof path, "d_twins/%s/%02d.ppm", i % 20 < 10 ? "a" : "b", i);
-        put(path, i % 20);
+        test_put(path, i % 20);
     }
     for (uint64_t seed = 0; seed < 10; seed++) {
         CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_twins", .val = .3, .seed = seed}, &d), FV_OK);
@@ -245,18 +196,18 @@ static void identical_files_stay_together(void)
     }
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_twins", .val = .3, .split_duplicates = true}, &d), FV_OK);
     CHECK(d->doubles_across > 0);
-    CHECK_HAS(logged, "in two sets");
+    CHECK_HAS(test_logged, "in two sets");
     fv_data_destroy(d);
-    CHECK(fresh("d_twins2"));
-    fill("d_twins2/train", "a", 3, 0);
-    fill("d_twins2/train", "b", 3, 10);
-    fill("d_twins2/val", "a", 2, 1);
-    fill("d_twins2/val", "b", 1, 0);
-    logged[0] = 0;
+    CHECK(test_fresh("d_twins2"));
+    test_fill("d_twins2/train", "a", 3, 0);
+    test_fill("d_twins2/train", "b", 3, 10);
+    test_fill("d_twins2/val", "a", 2, 1);
+    test_fill("d_twins2/val", "b", 1, 0);
+    test_logged[0] = 0;
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_twins2"}, &d), FV_OK);
     CHECK_EQ(d->doubles_across, 3);
-    CHECK_HAS(logged, "3 pictures are in two sets");
-    CHECK_HAS(logged, "1 pictures are in two classes");
+    CHECK_HAS(test_logged, "3 pictures are in two sets");
+    CHECK_HAS(test_logged, "1 pictures are in two classes");
     fv_data_destroy(d);
     fv_context_destroy(ctx);
 }
@@ -264,17 +215,17 @@ static void identical_files_stay_together(void)
 /* Any bytes but NUL and the slash may stand in a name. */
 static void names_of_every_kind(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
     static const char *const names[] = {"d_names/\xE9\xBE\x99/\xE5\xA5\xB6\xE9\xBE\x99.ppm", "d_names/\xE9\xBE\x99/line\nend.ppm", "d_names/\xE9\xBE\x99/tab\t'\" .ppm",
                                         "d_names/plain/\xFF\xFE.ppm", "d_names/plain/deep/er/still.ppm", "d_names/plain/UPPER.PPM",
                                         "d_names/plain/no extension", "d_names/plain/wrong.jpg", "d_names/plain/-rf.ppm", "d_names/plain/%s%n.ppm"};
-    CHECK(fresh("d_names"));
-    for (int i = 0; i < FVI_COUNT(names); i++) put(names[i], i);
-    put_text("d_names/plain/notes.txt", "hello");
-    put_text("d_names/plain/.DS_Store", "x");
-    put("d_names/.hidden/1.ppm", 99);
-    put_text("d_names/readme.md", "x");
+    CHECK(test_fresh("d_names"));
+    for (int i = 0; i < FVI_COUNT(names); i++) test_put(names[i], i);
+    test_put_text("d_names/plain/notes.txt", "hello");
+    test_put_text("d_names/plain/.DS_Store", "x");
+    test_put("d_names/.hidden/1.ppm", 99);
+    test_put_text("d_names/readme.md", "x");
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_names", .whole = true}, &d), FV_OK);
     CHECK_EQ(d->list.count, FVI_COUNT(names));
     CHECK_EQ(d->list.ignored, 4);
@@ -283,11 +234,10 @@ static void names_of_every_kind(void)
     const fv_source *s = fv_data_source(d, FV_SPLIT_TEST);
     bool shown = false;
     for (int64_t i = 0; i < s->count; i++) {
-        fv_image image = {0};
-        int64_t label;
+        fv_sample sample = {0};
         char name[128];
-        CHECK_EQ(s->get(s, ctx, i, &image, &label), FV_OK);
-        fv_image_free(&image);
+        CHECK_EQ(fvi_source_sample(s, ctx, i, &sample), FV_OK);
+        fv_sample_free(&sample);
         fvi_source_name(s, i, name, sizeof name);
         CHECK(!strchr(name, '\n'));
         shown = shown || !strcmp(name, "plain/\\xff\\xfe.ppm") || !strcmp(name, "\xE9\xBE\x99/line\\nend.ppm");
@@ -295,7 +245,7 @@ static void names_of_every_kind(void)
     CHECK(shown);
     fv_data_destroy(d);
     /* A class name must be text that can be stored with the weights. */
-    put("d_names/\xFFzz/1.ppm", 1);
+    test_put("d_names/\xFFzz/1.ppm", 1);
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_names"}, &d), FV_ERROR_FORMAT);
     CHECK_HAS(fv_error_message(ctx), "\\xffzz is not UTF-8");
     fv_context_destroy(ctx);
@@ -303,18 +253,18 @@ static void names_of_every_kind(void)
 
 static void bad_folders(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_absent"}, &d), FV_ERROR_IO);
     CHECK_HAS(fv_error_message(ctx), "d_absent does not exist; give data=DIR");
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){0}, &d), FV_ERROR_CONFIG);
-    CHECK(fresh("d_bad"));
+    CHECK(test_fresh("d_bad"));
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_bad"}, &d), FV_ERROR_IO);
     CHECK_HAS(fv_error_message(ctx), "no data that fovea knows");
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_bad", .format = "folder"}, &d), FV_ERROR_FORMAT);
     CHECK_HAS(fv_error_message(ctx), "no pictures in class folders");
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_bad", .format = "voc"}, &d), FV_ERROR_CONFIG);
-    fill("d_bad", "only", 5, 0);
+    test_fill("d_bad", "only", 5, 0);
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_bad"}, &d), FV_ERROR_FORMAT);
     CHECK_HAS(fv_error_message(ctx), "one class only (only)");
     CHECK_EQ(fvi_make_dirs(ctx, "d_bad/nothing here"), FV_OK);
@@ -333,9 +283,9 @@ static void bad_folders(void)
 /* A folder that may not be read is an error that names it: a class must not vanish in silence. */
 static void folders_without_permission(void)
 {
-    CHECK(fresh("d_locked"));
-    fill("d_locked", "a", 3, 0);
-    fill("d_locked", "b", 3, 10);
+    CHECK(test_fresh("d_locked"));
+    test_fill("d_locked", "a", 3, 0);
+    test_fill("d_locked", "b", 3, 10);
     CHECK(chmod("d_locked/b", 0) == 0);
     fflush(stdout);
     pid_t child = fork();
@@ -357,11 +307,11 @@ static void folders_without_permission(void)
 
 static void a_hundred_thousand_files(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
     enum { N = 100000 };
-    CHECK(fresh("d_many/a"));
-    fill("d_many", "b", 5, 1);
+    CHECK(test_fresh("d_many/a"));
+    test_fill("d_many", "b", 5, 1);
     int folder = open("d_many/a", O_RDONLY | O_DIRECTORY);
     char name[32];
     bool made = true;
@@ -393,30 +343,29 @@ static void a_hundred_thousand_files(void)
 
 static void csv_lists(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
-    CHECK(fresh("d_csv"));
-    put("d_csv/1.ppm", 1);
-    put("d_csv/two, with comma.ppm", 2);
-    put("d_csv/line\nend.ppm", 3);
-    put("d_csv/\"q\".ppm", 4);
-    put_text("d_csv/list.csv", "\xEF\xBB\xBF" "Label,Filename,split\r\n10,1.ppm,train\r\n9,\"two, with comma.ppm\",train\r\n\r\n9,\"line\nend.ppm\",valid\r\n10,\"\"\"q\"\".ppm\",TEST");
+    CHECK(test_fresh("d_csv"));
+    test_put("d_csv/1.ppm", 1);
+    test_put("d_csv/two, with comma.ppm", 2);
+    test_put("d_csv/line\nend.ppm", 3);
+    test_put("d_csv/\"q\".ppm", 4);
+    test_put_text("d_csv/list.csv", "\xEF\xBB\xBF" "Label,Filename,split\r\n10,1.ppm,train\r\n9,\"two, with comma.ppm\",train\r\n\r\n9,\"line\nend.ppm\",valid\r\n10,\"\"\"q\"\".ppm\",TEST");
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_csv/list.csv"}, &d), FV_OK);
     CHECK_STR(fv_data_format(d), "csv");
-    CHECK_STR(d->list.classes[0], "9");                  /* numbers by value */
+    CHECK_STR(d->list.classes[0], "10");                 /* in the order of bytes, as folders are */
     CHECK_EQ(count(d, FV_SPLIT_TRAIN), 2);
     for (int k = 0; k < FV_SPLITS; k++) {
         const fv_source *s = fv_data_source(d, (fv_split)k);
         for (int64_t i = 0; i < s->count; i++) {
-            fv_image image = {0};
-            int64_t label;
-            CHECK_EQ(s->get(s, ctx, i, &image, &label), FV_OK);
-            fv_image_free(&image);
+            fv_sample sample = {0};
+            CHECK_EQ(fvi_source_sample(s, ctx, i, &sample), FV_OK);
+            fv_sample_free(&sample);
         }
     }
     fv_data_destroy(d);
-    put_text("d_csv/train.csv", "path;label\n1.ppm;x\n\"line\nend.ppm\";y\n");
-    put_text("d_csv/val.csv", "path\tlabel\n\"\"\"q\"\".ppm\"\tx\n");
+    test_put_text("d_csv/train.csv", "path;label\n1.ppm;x\n\"line\nend.ppm\";y\n");
+    test_put_text("d_csv/val.csv", "path\tlabel\n\"\"\"q\"\".ppm\"\tx\n");
     CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_csv"}, &d), FV_OK);
     CHECK_EQ(count(d, FV_SPLIT_TRAIN), 2);
     CHECK_EQ(count(d, FV_SPLIT_VAL), 1);
@@ -433,7 +382,7 @@ static void bad_lists(void)
         {"path,label\n/etc/passwd,cat\n", "x.csv:2: path /etc/passwd leads out"}, {"path,label\na/../../b.ppm,cat\n", "leads out of the list's folder"},
         {"path,label\n..,cat\n", "leads out"}, {"path,label,split\n1.ppm,cat,maybe\n", "x.csv:2: split \"maybe\" is none of train, val, test"},
         {"path,label\n1.ppm,\xFF\n", "\\xff is not UTF-8"}};
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     for (int i = 0; i < FVI_COUNT(rows); i++) {
         fvi_list l = {0};
         fv_status status = fvi_list_csv(ctx, &l, "x.csv", rows[i].text, strlen(rows[i].text), &(fvi_csv_rules){.set = FVI_NO_SET});
@@ -469,10 +418,10 @@ static void put_idx(const char *path, int rank, int n, int side, bool packed)
 
 static void mnist(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data *d;
     for (int packed = 0; packed < 2; packed++) {
-        CHECK(fresh("d_mnist"));
+        CHECK(test_fresh("d_mnist"));
         const char *end = packed ? ".gz" : "", *folder = packed ? "d_mnist/raw" : "d_mnist";
         char path[128];
         CHECK_EQ(fvi_make_dirs(ctx, "d_mnist/raw"), FV_OK);
@@ -486,13 +435,12 @@ static void mnist(void)
         CHECK_EQ(count(d, FV_SPLIT_VAL), 4);
         const fv_source *s = fv_data_source(d, FV_SPLIT_TRAIN);
         CHECK_EQ(s->classes, 10);
-        fv_image image = {0};
-        int64_t label;
-        CHECK_EQ(s->get(s, ctx, 3, &image, &label), FV_OK);
-        CHECK_EQ(label, 3);
-        CHECK_EQ(image.width, 6);
-        for (int i = 0; i < 108; i++) CHECK_EQ(image.pixels[i], (3 * 36 + i % 36) & 255);
-        fv_image_free(&image);
+        fv_sample sample = {0};
+        CHECK_EQ(fvi_source_sample(s, ctx, 3, &sample), FV_OK);
+        CHECK_EQ(sample.label, 3);
+        CHECK_EQ(sample.image.width, 6);
+        for (int i = 0; i < 108; i++) CHECK_EQ(sample.image.pixels[i], (3 * 36 + i % 36) & 255);
+        fv_sample_free(&sample);
         fv_data_destroy(d);
     }
     CHECK(unlink("d_mnist/raw/t10k-labels-idx1-ubyte.gz") == 0);
@@ -511,7 +459,7 @@ static void bad_idx(void)
         {"\0\0\x0D\1\0\0\0\2xy", 10, 1, "not an IDX file"}, {"\0\0\x08\1\0\0\0\3xy", 10, 1, "truncated"}, {"\0\0\x08\1\0\0\0\1xy", 10, 1, "damaged"},
         {"\0\0\x08\1\0\0\0\0", 8, 1, "dimension 0 is 0"}, {"\0\0\x08\3\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 16, 3, "damaged"},
         {"\x1F\x8B\x08\0\0\0\0\0\0\0", 10, 1, "truncated gzip"}, {"\x1F\x8B\x08\0\0\0\0\0\0\0\xFF\xFF", 12, 1, "damaged gzip"}};
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     for (int i = 0; i < FVI_COUNT(rows); i++) {
         fvi_idx x;
         CHECK_EQ(fvi_idx_parse(ctx, "x", (const uint8_t *)rows[i].bytes, (size_t)rows[i].n, rows[i].rank, &x), FV_ERROR_FORMAT);
@@ -522,11 +470,11 @@ static void bad_idx(void)
 
 static void cifar100(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     enum { RECORD = 3074 };
     static uint8_t records[4 * RECORD];
     fv_data *d;
-    CHECK(fresh("d_cifar"));
+    CHECK(test_fresh("d_cifar"));
     for (int i = 0; i < 4; i++) {
         records[i * RECORD] = (uint8_t)i;
         records[i * RECORD + 1] = (uint8_t)(90 + i);
@@ -538,16 +486,15 @@ static void cifar100(void)
         CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_cifar", .coarse = coarse}, &d), FV_OK);
         CHECK_STR(fv_data_format(d), "cifar100");
         const fv_source *s = fv_data_source(d, FV_SPLIT_TRAIN);
-        fv_image image = {0};
-        int64_t label;
+        fv_sample sample = {0};
         CHECK_EQ(s->classes, coarse ? 20 : 100);
         CHECK(!s->class_names);
-        CHECK_EQ(s->get(s, ctx, 3, &image, &label), FV_OK);
-        CHECK_EQ(label, coarse ? 3 : 93);
-        CHECK_EQ(image.pixels[0], 13);
-        CHECK_EQ(image.pixels[3071], 13);
+        CHECK_EQ(fvi_source_sample(s, ctx, 3, &sample), FV_OK);
+        CHECK_EQ(sample.label, coarse ? 3 : 93);
+        CHECK_EQ(sample.image.pixels[0], 13);
+        CHECK_EQ(sample.image.pixels[3071], 13);
         CHECK_EQ(count(d, FV_SPLIT_VAL), 2);
-        fv_image_free(&image);
+        fv_sample_free(&sample);
         fv_data_destroy(d);
     }
     records[RECORD + 1] = 100;
@@ -561,16 +508,16 @@ static void cifar100(void)
 
 static void checks_everything(void)
 {
-    fv_context *ctx = context();
+    fv_context *ctx = test_context();
     fv_data_report *r;
-    CHECK(fresh("d_check"));
-    fill("d_check/train", "a", 4, 0);
-    fill("d_check/train", "b", 4, 10);
-    fill("d_check/val", "a", 1, 2);
-    fill("d_check/val", "b", 1, 30);
-    put_text("d_check/train/a/empty.jpg", "");
-    put_text("d_check/train/a/cut.ppm", "P6\n9 9\n255\nxyz");
-    put("d_check/train/b/named.png", 50);
+    CHECK(test_fresh("d_check"));
+    test_fill("d_check/train", "a", 4, 0);
+    test_fill("d_check/train", "b", 4, 10);
+    test_fill("d_check/val", "a", 1, 2);
+    test_fill("d_check/val", "b", 1, 30);
+    test_put_text("d_check/train/a/empty.jpg", "");
+    test_put_text("d_check/train/a/cut.ppm", "P6\n9 9\n255\nxyz");
+    test_put("d_check/train/b/named.png", 50);
     CHECK_EQ(fv_data_check(ctx, &(fv_data_options){.root = "d_check"}, 3, &r), FV_OK);
     CHECK_EQ(r->samples, 13);
     CHECK_EQ(r->count[FV_SPLIT_TRAIN], 11);
@@ -589,12 +536,68 @@ static void checks_everything(void)
     fv_context_destroy(ctx);
 }
 
+/* The limit of open files at what is open: nothing more can be. False: it cannot be set. */
+static bool close_the_door(struct rlimit *before)
+{
+    const int next = dup(0);
+    struct rlimit none;
+    if (next < 0 || close(next) != 0 || getrlimit(RLIMIT_NOFILE, before) != 0) return false;
+    none = *before;
+    none.rlim_cur = (rlim_t)next;
+    return setrlimit(RLIMIT_NOFILE, &none) == 0;
+}
+
+/* Too many open files are no fault of a picture's: nothing is skipped, left out or split otherwise because of them. */
+static void too_many_open_files(void)
+{
+    fv_context *ctx = test_context();
+    struct rlimit before;
+    fv_data *d, *none;
+    CHECK(test_fresh("d_limit"));
+    test_fill("d_limit", "a", 12, 0);
+    test_fill("d_limit", "b", 12, 30);
+    test_put("d_limit/b/without an ending", 99);
+    CHECK_EQ(fv_data_open(ctx, &(fv_data_options){.root = "d_limit", .val = .2}, &d), FV_OK);
+    pictures made;
+    fvi_loader_options o = picture_loader(&made, fv_data_source(d, FV_SPLIT_TRAIN), &(fvi_augment){.width = 1, .height = 1, .std = {1, 1, 1}});
+    o.batch_size = 4;
+    o.skip_bad = true;
+    const fvi_bad_sample *bad;
+    const fv_batch *b;
+    fvi_loader *l;
+    fv_bytes bytes = {0};
+    int32_t twin[64];
+    uint8_t head[8];
+    size_t n;
+    CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
+    CHECK(close_the_door(&before));
+    const fv_status opened = fv_data_open(ctx, &(fv_data_options){.root = "d_limit", .format = "folder", .val = .2}, &none);
+    const fv_status read = fvi_read_bytes(ctx, "d_limit/a/000.ppm", &bytes), begun = fvi_read_head(ctx, "d_limit/a/000.ppm", head, sizeof head, &n);
+    const fv_status twins = fvi_list_twins(ctx, &d->list, twin), next = fvi_loader_next(l, &b);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK_HAS(fv_error_message(ctx), "Too many open files; let the program have more of them (ulimit -n)");
+    CHECK_EQ(opened, FV_ERROR_IO);
+    CHECK_EQ(read, FV_ERROR_IO);
+    CHECK_EQ(begun, FV_ERROR_IO);
+    CHECK_EQ(twins, FV_ERROR_IO);
+    CHECK_EQ(next, FV_ERROR_IO);
+    CHECK_EQ(fvi_loader_bad(l, &bad), 0);
+    CHECK_EQ(fvi_loader_next(l, &b), FV_OK);             /* with the door open again */
+    CHECK_EQ(fvi_read_bytes(ctx, "d_limit/a/none.ppm", &bytes), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "No such file");
+    CHECK_EQ(fvi_read_bytes(ctx, "d_limit/a", &bytes), FV_ERROR_FORMAT);
+    fv_bytes_free(&bytes);
+    fvi_loader_destroy(l);
+    fv_data_destroy(d);
+    fv_context_destroy(ctx);
+}
+
 static void out_of_memory(void)
 {
-    fv_context *ctx = context();
-    CHECK(fresh("d_oom"));
-    fill("d_oom", "a", 12, 0);
-    fill("d_oom", "b", 12, 0);
+    fv_context *ctx = test_context();
+    CHECK(test_fresh("d_oom"));
+    test_fill("d_oom", "a", 12, 0);
+    test_fill("d_oom", "b", 12, 0);
     fv_status status = FV_ERROR_NOMEM;
     for (int n = 1; n < 2000 && status != FV_OK; n++) {
         fv_data *d = NULL;
@@ -610,4 +613,4 @@ static void out_of_memory(void)
 
 TEST_MAIN(CASE(splits_every_class), CASE(a_stored_split_stays), CASE(sets_of_their_own), CASE(folds), CASE(identical_files_stay_together),
           CASE(names_of_every_kind), CASE(bad_folders), CASE(folders_without_permission), CASE(a_hundred_thousand_files), CASE(csv_lists), CASE(bad_lists),
-          CASE(mnist), CASE(bad_idx), CASE(cifar100), CASE(checks_everything), CASE(out_of_memory))
+          CASE(mnist), CASE(bad_idx), CASE(cifar100), CASE(checks_everything), CASE(too_many_open_files), CASE(out_of_memory))

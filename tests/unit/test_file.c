@@ -6,7 +6,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,8 +247,73 @@ static void links_and_bad_targets(void)
     CHECK_HAS(fv_error_message(ctx), "No such file or directory");
     CHECK_EQ(mkdir(in("dir"), 0777), 0);
     CHECK_EQ(fvi_file_write(ctx, in("dir"), "x", 1), FV_ERROR_IO);
-    CHECK_HAS(fv_error_message(ctx), "cannot replace");
-    CHECK_EQ(entries(folder), 3);
+    CHECK_HAS(fv_error_message(ctx), "is a folder, not a file");
+    CHECK_EQ(mkfifo(in("pipe"), 0600), 0);
+    CHECK_EQ(fvi_file_write(ctx, in("pipe"), "x", 1), FV_ERROR_IO);
+    CHECK_HAS(fv_error_message(ctx), "is a device or a pipe, not a file");
+    CHECK(lstat(in("pipe"), &info) == 0 && S_ISFIFO(info.st_mode));
+    CHECK_EQ(entries(folder), 4);
+    end_case();
+}
+
+/* What the handler of a signal does that ends the process; here the process goes on. */
+static void discarded(void)
+{
+    enum { MANY = 70 };                                  /* more than are known */
+    fvi_writer *w[MANY];
+    char name[16];
+    CHECK(begin_case());
+    CHECK_EQ(fv_file_write(ctx, in("a0"), "old", 3), FV_OK);
+    for (int round = 0; round < 3; round++) {
+        const int n = round == 0 ? 1 : round == 1 ? 60 : MANY;
+        for (int i = 0; i < n; i++) {
+            snprintf(name, sizeof name, "a%d", i);
+            CHECK_EQ(fvi_writer_open(ctx, in(name), &w[i]), FV_OK);
+        }
+        CHECK_EQ(entries(folder), 1 + n);
+        fv_files_discard();
+        CHECK(n == MANY ? entries(folder) < 10 : entries(folder) == 1);
+        fv_files_discard();
+        for (int i = 0; i < n; i++) {
+            if (i % 2) fvi_writer_abort(w[i]);
+            else CHECK_EQ(fvi_writer_commit(w[i]), i < 64 ? FV_ERROR_IO : FV_OK);
+        }
+        CHECK(holds(in("a0"), "old"));
+    }
+    CHECK_EQ(fv_file_write(ctx, in("a0"), "new", 3), FV_OK);
+    fv_files_discard();
+    CHECK(holds(in("a0"), "new"));
+    end_case();
+}
+
+/* In a process of its own. The message names file and limit; a file that only grows keeps whole records. */
+static void limit_of_sizes(void)
+{
+    CHECK(begin_case());
+    CHECK_EQ(fvi_file_write(ctx, in("a"), "old", 3), FV_OK);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        static const char many[20000];
+        const struct rlimit limit = {10000, 10000};
+        int fd, wrong = 0;
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(77);
+        wrong += fvi_file_write(ctx, in("a"), many, sizeof many) != FV_ERROR_IO;
+        wrong += !strstr(fv_error_message(ctx), "/a: no file may be larger than 10000 bytes here (ulimit -f)");
+        wrong += fvi_file_put(ctx, in("b"), many, sizeof many) != FV_ERROR_IO;
+        wrong += !strstr(fv_error_message(ctx), "10000 bytes here");
+        wrong += fvi_append_create(ctx, in("c"), &fd) != FV_OK || fvi_append(ctx, fd, in("c"), many, 9000) != FV_OK;
+        wrong += fvi_append(ctx, fd, in("c"), many, 9000) != FV_ERROR_IO;
+        wrong += !strstr(fv_error_message(ctx), "10000 bytes here");
+        _exit(wrong);
+    }
+    int code = 0;
+    CHECK(child > 0 && waitpid(child, &code, 0) == child);
+    CHECK(WIFEXITED(code) && WEXITSTATUS(code) == 0);
+    struct stat info;
+    CHECK(holds(in("a"), "old") && entries(folder) == 3);
+    CHECK(stat(in("c"), &info) == 0 && info.st_size == 9000);
     end_case();
 }
 
@@ -324,5 +391,31 @@ static void paths(void)
     free(cwd);
 }
 
+/* In a process of its own. A current folder that was deleted is no lack of memory. */
+static void folder_that_is_gone(void)
+{
+    CHECK(begin_case());
+    CHECK_EQ(mkdir(in("gone"), 0777), 0);
+    char *there = fvi_path_absolute(in("gone"));
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (chdir(there) != 0 || rmdir(there) != 0) _exit(77);
+        char *path = fvi_path_absolute("a/b");
+        int wrong = !path || strcmp(path, "a/b") != 0;
+        wrong += fvi_make_dirs(ctx, path) != FV_ERROR_IO;
+        wrong += !strstr(fv_error_message(ctx), "cannot create the folder a: No such file");
+        wrong += fvi_file_write(ctx, "a", "x", 1) != FV_ERROR_IO;
+        wrong += !strstr(fv_error_message(ctx), "cannot create a: No such file");
+        _exit(wrong);
+    }
+    int code = 0;
+    CHECK(child > 0 && waitpid(child, &code, 0) == child);
+    CHECK(WIFEXITED(code) && WEXITSTATUS(code) == 0);
+    fvi_free(there);
+    end_case();
+}
+
 TEST_MAIN(CASE(reading), CASE(mapping), CASE(writing_pieces), CASE(every_failure), CASE(interrupted_calls), CASE(out_of_memory),
-          CASE(links_and_bad_targets), CASE(read_only_folder), CASE(folders), CASE(paths))
+          CASE(links_and_bad_targets), CASE(discarded), CASE(limit_of_sizes), CASE(read_only_folder), CASE(folders),
+          CASE(paths), CASE(folder_that_is_gone))

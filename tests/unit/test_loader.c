@@ -3,7 +3,7 @@
  * sample, a clean stop at any moment; the augmentation against a plain version; the order of epochs. */
 #include "test.h"
 
-#include "data/loader.h"
+#include "unit/loading.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,8 +18,10 @@ static uint8_t pixel(int64_t i, int c, int y, int x)
     return (uint8_t)(i * 31 + c * 64 + y * 8 + x);
 }
 
-static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     const fake *f = s->user;
     if (f->slow) usleep((unsigned)(index % 7) * 100);
     if (index == f->broken) return fvi_fail(ctx, FV_ERROR_FORMAT, "the file is torn");
@@ -36,10 +38,18 @@ static fv_source source_of(fake *f, int64_t count)
     return (fv_source){.count = count, .classes = 5, .user = f, .get = get};
 }
 
+static pictures made;                    /* of the options that were asked for last */
+
 static fvi_loader_options options_of(const fv_source *s, int64_t batch, int workers)
 {
-    return (fvi_loader_options){.source = s, .augment = {.size = SIDE, .mean = {.5f, .4f, .3f}, .std = {.5f, .25f, 2}, .pad_crop = 2, .horizontal_flip = .5},
-                                .shuffle = true, .random = true, .seed = 7, .batch_size = batch, .min_last = 1, .workers = workers};
+    const fvi_augment a = {.width = SIDE, .height = SIDE, .mean = {.5f, .4f, .3f}, .std = {.5f, .25f, 2}, .pad_crop = 2, .horizontal_flip = .5};
+    fvi_loader_options o = picture_loader(&made, s, &a);
+    o.shuffle = o.random = true;
+    o.seed = 7;
+    o.batch_size = batch;
+    o.min_last = 1;
+    o.workers = workers;
+    return o;
 }
 
 /* Hash of `count` batches from (epoch, index) on. */
@@ -51,13 +61,13 @@ static uint64_t run(fvi_loader_options o, int64_t epoch, int64_t index, int coun
     o.index = index;
     if (fvi_loader_create(NULL, &o, &l) != FV_OK) return 1;
     for (int i = 0; i < count; i++) {
-        const fvi_batch *b;
+        const fv_batch *b;
         if (fvi_loader_next(l, &b) != FV_OK) return 2;
         int64_t head[4] = {b->n, b->epoch, b->index, b->first};
         h = fvi_hash64(head, sizeof head, h);
         h = fvi_hash64(b->ids, (size_t)b->n * sizeof *b->ids, h);
-        h = fvi_hash64(b->labels, (size_t)b->n * sizeof *b->labels, h);
-        h = fvi_hash64(b->images, (size_t)b->n * 3 * SIDE * SIDE * sizeof *b->images, h);
+        h = fvi_hash64(labels_of(b), (size_t)b->n * sizeof *labels_of(b), h);
+        h = fvi_hash64(images_of(b), (size_t)b->n * 3 * SIDE * SIDE * sizeof *images_of(b), h);
     }
     fvi_loader_destroy(l);
     return h;
@@ -85,7 +95,7 @@ static void every_sample_once_an_epoch(void)
     for (int epoch = 0; epoch < 3; epoch++) {
         int seen[10] = {0}, at = 0;
         for (int i = 0; i < 3; i++) {
-            const fvi_batch *b;
+            const fv_batch *b;
             CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
             CHECK_EQ(b->epoch, epoch);
             CHECK_EQ(b->index, i);
@@ -93,7 +103,7 @@ static void every_sample_once_an_epoch(void)
             CHECK_EQ(b->last, i == 2);
             for (int64_t k = 0; k < b->n; k++) {
                 seen[b->ids[k]]++;
-                CHECK_EQ(b->labels[k], b->ids[k] % 5);
+                CHECK_EQ(labels_of(b)[k], b->ids[k] % 5);
                 order[at++] = b->ids[k];
             }
         }
@@ -111,14 +121,14 @@ static void starts_anywhere(void)
     for (int workers = 0; workers < 3; workers += 2) {
         fvi_loader_options o = options_of(&s, 3, workers);
         fvi_loader *l;
-        const fvi_batch *b;
+        const fv_batch *b;
         CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
         for (int i = 0; i < 9; i++) CHECK_EQ(fvi_loader_next(l, &b), FV_OK);       /* epoch 2, batch 0 */
         fvi_batch again;
         CHECK_EQ(fvi_loader_again(l, 2, 0, &again), FV_OK);
-        CHECK_EQ(again.n, b->n);
+        CHECK_EQ(again.b.n, b->n);
         CHECK(!memcmp(again.ids, b->ids, (size_t)b->n * sizeof *b->ids));
-        CHECK(!memcmp(again.images, b->images, (size_t)b->n * 3 * SIDE * SIDE * sizeof *b->images));
+        CHECK(!memcmp(images_of(&again.b), images_of(b), (size_t)b->n * 3 * SIDE * SIDE * sizeof *images_of(b)));
         fvi_batch_free(&again);
         fvi_loader_destroy(l);
     }
@@ -150,7 +160,7 @@ static void errors_name_the_sample(void)
         fvi_loader_options o = options_of(&s, 4, workers);
         o.shuffle = false;
         fvi_loader *l;
-        const fvi_batch *b;
+        const fv_batch *b;
         CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
         CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
         CHECK_EQ(fvi_loader_next(l, &b), FV_ERROR_FORMAT);
@@ -168,8 +178,8 @@ static void errors_name_the_sample(void)
     fv_source s = source_of(&f, 12);
     fvi_loader_options o = options_of(&s, 4, 0);
     fvi_loader *l;
-    const fvi_batch *b;
-    o.augment.size = 9;
+    const fv_batch *b;
+    made.augment.width = made.augment.height = 9;
     CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
     CHECK_EQ(fvi_loader_next(l, &b), FV_ERROR_CONFIG);
     CHECK_HAS(fv_error_message(ctx), "picture is 8 x 8, image_size is 9");
@@ -179,8 +189,8 @@ static void errors_name_the_sample(void)
     fv_context_destroy(ctx);
 }
 
-/* Samples that cannot be read, skipped: their successors take their places in training, evaluation is shorter by them;
- * the same for any number of workers, and each is listed once. */
+/* Samples that cannot be read, skipped: others take their places in training, evaluation is shorter by them; the same for any number of
+ * workers, and each is listed once. */
 static void bad_samples_are_skipped(void)
 {
     fake f = {5, 7, false};
@@ -189,7 +199,7 @@ static void bad_samples_are_skipped(void)
     for (int workers = 0; workers < 4; workers++) {
         fvi_loader_options o = options_of(&s, 5, workers);
         const fvi_bad_sample *bad;
-        const fvi_batch *b;
+        const fv_batch *b;
         fvi_loader *l;
         o.skip_bad = true;
         uint64_t h = run(o, 0, 0, 9);
@@ -197,13 +207,14 @@ static void bad_samples_are_skipped(void)
         if (workers) CHECK_EQ(h, want);
         want = h;
         CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
-        int seen[12] = {0};
+        int seen[12] = {0}, all = 0;
         for (int i = 0; i < 3; i++) {
             CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
             CHECK_EQ(b->dropped, 0);
-            for (int64_t k = 0; k < b->n; k++) seen[b->ids[k]]++;
+            for (int64_t k = 0; k < b->n; k++) seen[b->ids[k]]++, all++;
         }
-        for (int i = 0; i < 12; i++) CHECK_EQ(seen[i], i == 5 || i == 7 ? 0 : i == 6 || i == 8 ? 2 : 1);
+        CHECK_EQ(all, 12);
+        for (int i = 0; i < 12; i++) CHECK((i == 5 || i == 7) == !seen[i]);
         while (fvi_loader_bad(l, &bad) < 2) CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
         CHECK_HAS(bad[bad[0].id != 5].reason, "sample 5: the file is torn");
         CHECK_HAS(bad[bad[0].id == 5].reason, "sample 7: label 99");
@@ -213,7 +224,7 @@ static void bad_samples_are_skipped(void)
         int64_t n = 0, dropped = 0;
         for (int i = 0; i < 3; i++) {
             CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
-            for (int64_t k = 0; k < b->n; k++) CHECK(b->ids[k] != 5 && b->ids[k] != 7 && b->labels[k] == b->ids[k] % 5);
+            for (int64_t k = 0; k < b->n; k++) CHECK(b->ids[k] != 5 && b->ids[k] != 7 && labels_of(b)[k] == b->ids[k] % 5);
             n += b->n;
             dropped += b->dropped;
         }
@@ -226,7 +237,7 @@ static void bad_samples_are_skipped(void)
     f.broken = 0;
     fvi_loader_options o = options_of(&single, 4, 0);
     fvi_loader *l;
-    const fvi_batch *b;
+    const fv_batch *b;
     o.skip_bad = true;
     CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
     CHECK_EQ(fvi_loader_next(l, &b), FV_ERROR_FORMAT);
@@ -235,12 +246,138 @@ static void bad_samples_are_skipped(void)
     fv_context_destroy(ctx);
 }
 
-static fv_status counting_get(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+/* A folder of photos that cannot be read: of 300 samples in four classes the 100 from number 100 on, which are class 1 but for one. */
+typedef struct album { int asked[300]; int64_t first, end; fv_status fault; } album;
+
+static int64_t album_label(const fv_source *s, int64_t index)
+{
+    (void)s;
+    return index < 100 ? 0 : index < 201 ? 1 : 2 + index % 2;
+}
+
+static fv_status album_get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
+{
+    fv_image *image = &out->image;
+    album *a = s->user;
+    __atomic_fetch_add(&a->asked[index], 1, __ATOMIC_RELAXED);
+    if (index >= a->first && index < a->end) return fvi_fail(ctx, a->fault, "photo %lld: a kind that is not read", (long long)index);
+    FVI_TRY(ctx, fv_image_resize(ctx, image, SIDE, SIDE));
+    for (int i = 0; i < 3 * SIDE * SIDE; i++) image->pixels[i] = (uint8_t)(index + i);
+    out->label = album_label(s, index);
+    return FV_OK;
+}
+
+/* Many of them in a row: what stands in for them is spread over all others, every one is opened once, and a run that goes on in the middle
+ * of an epoch sees the same batches. */
+static void bad_samples_in_a_row(void)
+{
+    enum { EPOCHS = 40, BATCHES = 30 };
+    album a = {.first = 100, .end = 200, .fault = FV_ERROR_UNSUPPORTED};
+    fv_source s = {.count = 300, .classes = 4, .user = &a, .get = album_get, .label = album_label};
+    for (int workers = 0; workers < 4; workers += 3) {
+        fvi_loader_options o = options_of(&s, 10, workers);
+        int all[300] = {0}, most = 0, twice = 0, same = 0;
+        const fv_batch *b;
+        fvi_loader *l;
+        o.skip_bad = true;
+        memset(a.asked, 0, sizeof a.asked);
+        CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
+        for (int epoch = 0; epoch < EPOCHS; epoch++) {
+            int seen[300] = {0};
+            for (int i = 0; i < BATCHES; i++) {
+                CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+                CHECK_EQ(b->n, 10);
+                for (int64_t k = 0; k < b->n; k++) {
+                    CHECK_EQ(labels_of(b)[k], album_label(&s, b->ids[k]));
+                    seen[b->ids[k]]++, all[b->ids[k]]++;
+                    for (int64_t m = 0; m < k; m++) {    /* the same picture twice: as a rule cut or turned in another way */
+                        const size_t n = 3 * SIDE * SIDE;
+                        if (b->ids[m] != b->ids[k]) continue;
+                        twice++;
+                        same += !memcmp(images_of(b) + (size_t)m * n, images_of(b) + (size_t)k * n, n * sizeof(float));
+                    }
+                }
+            }
+            for (int i = 0; i < 300; i++) {
+                CHECK((i >= 100 && i < 200) == !seen[i]);
+                most = FVI_MAX(most, seen[i]);
+            }
+        }
+        printf("    %d workers: at most %d times an epoch\n", workers, most);
+        CHECK(most <= 6);
+        CHECK(twice > 50 && same < twice / 10);
+        for (int i = 0; i < 300; i++)                    /* 40 times on its own, 20 for others: within four deviations */
+            if (i < 100 || i >= 200) CHECK_MSG(all[i] > 60 - 18 && all[i] < 60 + 18, "sample %d: %d times", i, all[i]);
+        for (int i = 100; i < 200; i++) CHECK_MSG(a.asked[i] >= 1 && a.asked[i] <= 1 + workers / 2, "photo %d was opened %d times", i, a.asked[i]);
+        fvi_loader_destroy(l);
+        o.workers = 3 - workers;
+        uint64_t there = run(o, 1, 17, 40);
+        o.workers = workers;
+        CHECK_EQ(run(o, 1, 17, 40), there);
+        CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);                    /* gone through, then begun there */
+        for (int i = 0; i < BATCHES + 18; i++) CHECK_EQ(fvi_loader_next(l, &b), FV_OK);
+        fvi_loader *again;
+        const fv_batch *c;
+        o.epoch = 1, o.index = 17;
+        CHECK_EQ(fvi_loader_create(NULL, &o, &again), FV_OK);
+        CHECK_EQ(fvi_loader_next(again, &c), FV_OK);
+        CHECK(!memcmp(b->ids, c->ids, (size_t)b->n * sizeof *b->ids));
+        CHECK(!memcmp(images_of(b), images_of(c), (size_t)b->n * 3 * SIDE * SIDE * sizeof *images_of(b)));
+        fvi_loader_destroy(again);
+        fvi_loader_destroy(l);
+    }
+}
+
+/* Of one class nothing can be read: said before anything is trained. */
+static void a_class_without_a_readable_picture(void)
+{
+    fv_context *ctx = fv_context_create();
+    static const char *const names[] = {"plane", "phone\n", "x", "y"};
+    album a = {.first = 100, .end = 201, .fault = FV_ERROR_FORMAT};
+    fv_source s = {.count = 300, .classes = 4, .class_names = names, .user = &a, .get = album_get, .label = album_label};
+    fvi_loader_options o = options_of(&s, 10, 2);
+    fvi_loader *l;
+    o.skip_bad = true;
+    CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_ERROR_FORMAT);
+    CHECK_HAS(fv_error_message(ctx), "class \"phone\\n\": none of its 101 pictures can be read, as sample 100: photo 100: a kind that is not read");
+    for (int i = 0; i < 300; i++) CHECK(a.asked[i] <= 1);
+    o.shuffle = o.random = false;                        /* evaluation does with what there is */
+    CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
+    fvi_loader_destroy(l);
+    fv_context_destroy(ctx);
+}
+
+/* What is not the sample's fault makes no bad sample, whatever may be skipped. */
+static void other_faults_end_the_run(void)
+{
+    static const fv_status faults[] = {FV_ERROR_IO, FV_ERROR_NOMEM, FV_ERROR_INTERNAL};
+    fv_context *ctx = fv_context_create();
+    for (int i = 0; i < 6; i++) {
+        album a = {.first = 250, .end = 251, .fault = faults[i % 3]};
+        fv_source s = {.count = 300, .classes = 4, .user = &a, .get = album_get, .label = album_label};
+        fvi_loader_options o = options_of(&s, 10, i % 2);
+        const fvi_bad_sample *bad;
+        const fv_batch *b;
+        fvi_loader *l;
+        o.skip_bad = true;
+        o.shuffle = i < 3;
+        CHECK_EQ(fvi_loader_create(ctx, &o, &l), FV_OK);
+        fv_status status = FV_OK;
+        for (int k = 0; k < 30 && status == FV_OK; k++) status = fvi_loader_next(l, &b);
+        CHECK_EQ(status, faults[i % 3]);
+        CHECK_HAS(fv_error_message(ctx), "photo 250: a kind that is not read");
+        CHECK_EQ(fvi_loader_bad(l, &bad), 0);
+        fvi_loader_destroy(l);
+    }
+    fv_context_destroy(ctx);
+}
+
+static fv_status counting_get(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
     static fake none = {-1, -1, false};
     const fv_source inner = {.count = s->count, .user = &none};
     __atomic_fetch_add((int64_t *)s->user, 1, __ATOMIC_RELAXED);
-    return get(&inner, ctx, index, image, label);
+    return get(&inner, ctx, index, out);
 }
 
 /* One epoch and no more: nothing beyond it is read. */
@@ -251,7 +388,7 @@ static void once(void)
         fv_source s = source_of(&f, 10);
         fvi_loader_options o = options_of(&s, 4, workers);
         fvi_loader *l;
-        const fvi_batch *b;
+        const fv_batch *b;
         o.once = true;
         o.shuffle = false;
         o.index = 1;
@@ -266,8 +403,10 @@ static void once(void)
 }
 
 /* More bad samples than the list has room for at first, while workers go on. */
-static fv_status get_bad(const fv_source *s, fv_context *ctx, int64_t index, fv_image *image, int64_t *label)
+static fv_status get_bad(const fv_source *s, fv_context *ctx, int64_t index, fv_sample *out)
 {
+    fv_image *image = &out->image;
+    int64_t *label = &out->label;
     (void)s;
     (void)image;
     *label = 0;
@@ -281,7 +420,7 @@ static void many_bad_samples(void)
     s.get = get_bad;
     fvi_loader_options o = options_of(&s, 16, 2);
     const fvi_bad_sample *bad;
-    const fvi_batch *b;
+    const fv_batch *b;
     fvi_loader *l;
     o.skip_bad = o.once = true;
     o.shuffle = o.random = false;
@@ -303,7 +442,7 @@ static void cache_keeps_results(void)
     fv_source s = {.count = 23, .classes = 5, .user = &asked, .get = counting_get};
     for (int mode = 0; mode < 2; mode++) {
         fvi_loader_options o = options_of(&s, 4, 2);
-        if (mode) o.augment.resize = FVI_RESIZE_CROP, o.augment.random_crop = 1;        /* whole pictures are kept */
+        if (mode) made.augment.resize = FVI_RESIZE_CROP, made.augment.random_crop = 1;        /* whole pictures are kept */
         uint64_t want = run(o, 0, 0, 30);
         asked = 0;
         o.cache_bytes = 1 << 20;
@@ -325,7 +464,7 @@ static void stops_cleanly(void)
     for (int i = 0; i < 40; i++) {
         fvi_loader_options o = options_of(&s, 4, 1 + i % 4);
         fvi_loader *l;
-        const fvi_batch *b;
+        const fv_batch *b;
         CHECK_EQ(fvi_loader_create(NULL, &o, &l), FV_OK);
         for (int k = 0; k < i % 6; k++) {
             fv_status status = fvi_loader_next(l, &b);
@@ -339,20 +478,19 @@ static void stops_cleanly(void)
 
 static void without_randomness(void)
 {
-    fvi_augment a = {.size = SIDE, .mean = {.5f, .4f, .3f}, .std = {.5f, .25f, 2}, .pad_crop = 3, .horizontal_flip = 1};
+    fvi_augment a = {.width = SIDE, .height = SIDE, .mean = {.5f, .4f, .3f}, .std = {.5f, .25f, 2}, .pad_crop = 3, .horizontal_flip = 1};
     fake f = {-1, -1, false};
     fv_source s = source_of(&f, 3);
-    fv_image image = {0};
+    fv_sample sample = {0};
     fvi_workspace w = {0};
     float out[3 * SIDE * SIDE];
-    int64_t label;
-    CHECK_EQ(get(&s, NULL, 2, &image, &label), FV_OK);
-    CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_sample_draw){false, 0, 0, 2}, out), FV_OK);
+    CHECK_EQ(get(&s, NULL, 2, &sample), FV_OK);
+    CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &sample.image, &(fv_draw){false, 0, 0, 2}, out), FV_OK);
     for (int c = 0; c < 3; c++)
         for (int y = 0; y < SIDE; y++)
             for (int x = 0; x < SIDE; x++)
                 CHECK_CLOSE(out[(c * SIDE + y) * SIDE + x], ((float)pixel(2, c, y, x) / 255.0f - a.mean[c]) / a.std[c], 0);
-    fv_image_free(&image);
+    fv_sample_free(&sample);
     fvi_workspace_free(&w);
 }
 
@@ -360,16 +498,16 @@ static void without_randomness(void)
 static void crops_and_flips(void)
 {
     enum { PAD = 2, SHIFTS = 2 * PAD + 1, DRAWS = 4000 };
-    fvi_augment a = {.size = SIDE, .std = {1, 1, 1}, .pad_crop = PAD, .horizontal_flip = .25};
+    fvi_augment a = {.width = SIDE, .height = SIDE, .std = {1, 1, 1}, .pad_crop = PAD, .horizontal_flip = .25};
     fake f = {-1, -1, false};
     fv_source s = source_of(&f, 3);
-    fv_image image = {0};
+    fv_sample sample = {0};
     fvi_workspace w = {0};
     float out[3 * SIDE * SIDE];
-    int64_t label, seen[SHIFTS][SHIFTS][2] = {{{0}}}, flips = 0;
-    CHECK_EQ(get(&s, NULL, 1, &image, &label), FV_OK);
+    int64_t seen[SHIFTS][SHIFTS][2] = {{{0}}}, flips = 0;
+    CHECK_EQ(get(&s, NULL, 1, &sample), FV_OK);
     for (int64_t draw = 0; draw < DRAWS; draw++) {
-        CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &image, &(fvi_sample_draw){true, 3, draw, 1}, out), FV_OK);
+        CHECK_EQ(fvi_augment_apply(&a, NULL, &w, &sample.image, &(fv_draw){true, 3, draw, 1}, out), FV_OK);
         int found = 0;
         for (int dy = -PAD; dy <= PAD; dy++)
             for (int dx = -PAD; dx <= PAD; dx++)
@@ -389,7 +527,7 @@ static void crops_and_flips(void)
     }
     for (int i = 0; i < SHIFTS * SHIFTS * 2; i++) CHECK(((int64_t *)seen)[i] > 0);
     CHECK(flips > DRAWS / 4 - 150 && flips < DRAWS / 4 + 150);
-    fv_image_free(&image);
+    fv_sample_free(&sample);
     fvi_workspace_free(&w);
 }
 
@@ -407,4 +545,5 @@ static void image_limits(void)
 }
 
 TEST_MAIN(CASE(same_for_any_number_of_workers), CASE(every_sample_once_an_epoch), CASE(starts_anywhere), CASE(last_batch), CASE(errors_name_the_sample),
-          CASE(bad_samples_are_skipped), CASE(once), CASE(many_bad_samples), CASE(cache_keeps_results), CASE(stops_cleanly), CASE(without_randomness), CASE(crops_and_flips), CASE(image_limits))
+          CASE(bad_samples_are_skipped), CASE(bad_samples_in_a_row), CASE(a_class_without_a_readable_picture), CASE(other_faults_end_the_run), CASE(once),
+          CASE(many_bad_samples), CASE(cache_keeps_results), CASE(stops_cleanly), CASE(without_randomness), CASE(crops_and_flips), CASE(image_limits))

@@ -7,6 +7,7 @@
 #include "data/list.h"
 #include "fovea/nn.h"
 #include "predict/predictor.h"
+#include "tasks/softmax.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -122,7 +123,7 @@ static void one_picture_in_every_form(void)
     for (int c = 0; c < CLASSES; c++) CHECK_CLOSE(alone[c], logits[c], 1e-5);
     CHECK_EQ(fv_predict(p, in, 0, NULL, NULL), FV_OK);
     CHECK_EQ(fv_predict(p, in, -1, NULL, NULL), FV_ERROR_INVALID);
-    CHECK_EQ(fv_predict(p, &(fv_picture){.path = "predict_one/none.ppm"}, 1, probabilities, NULL), FV_ERROR_IO);
+    CHECK_EQ(fv_predict(p, &(fv_picture){.path = "predict_one/none.ppm"}, 1, probabilities, NULL), FV_ERROR_FORMAT);
     CHECK_HAS(fv_error_message(ctx), "predict_one/none.ppm: No such file");
     CHECK_EQ(fv_predict(p, &(fv_picture){.bytes = "GIF89a", .n_bytes = 6}, 1, probabilities, NULL), FV_ERROR_FORMAT);
     CHECK_HAS(fv_error_message(ctx), "picture 0");
@@ -132,7 +133,7 @@ static void one_picture_in_every_form(void)
     const fv_predictor_info *info = fv_predictor_describe(p);
     CHECK_EQ(info->classes, CLASSES);
     CHECK_STR(info->class_names[4], "4");
-    CHECK_EQ(info->size, SIDE);
+    CHECK_EQ(info->height, SIDE);
     CHECK(!info->trained);
     fvi_free(bytes);
     fv_predictor_destroy(p);
@@ -147,8 +148,8 @@ static bool take(void *user, const fv_prediction *r)
     if (r->index != s->n || s->n == 32) return false;
     snprintf(s->names[s->n], sizeof s->names[0], "%s", r->name);
     s->bad += r->error != NULL;
-    s->first[s->n] = r->error ? -1 : r->probabilities[0];
-    s->top[s->n++] = r->error ? -1 : r->top[0];
+    s->first[s->n] = r->error ? -1 : (float)r->cells[2].number;
+    s->top[s->n++] = r->error ? -1 : (int64_t)r->cells[1].number;
     return !(s->stop && s->n == 3);
 }
 
@@ -172,7 +173,7 @@ static void folders_in_any_batch(void)
         fv_predict_totals t;
         seen *s = &got[b];
         CHECK(p);
-        CHECK_EQ(fv_predict_files(p, in, 3, &(fv_predict_options){.topk = 2, .table = "predict_folder.csv"}, take, s, &t), FV_OK);
+        CHECK_EQ(fv_predict_files(p, in, 3, &(fv_predict_options){.limit = 2, .table = "predict_folder.csv"}, take, s, &t), FV_OK);
         CHECK_EQ(s->n, 15);
         CHECK_EQ(s->bad, 3);
         CHECK_EQ(t.pictures, 15);
@@ -227,7 +228,7 @@ static void policies_and_ends(void)
     CHECK_EQ(fv_predict_files(p, &(fv_picture){.path = "predict_bad"}, 1, NULL, take, &s, NULL), FV_ERROR_CANCELED);
     CHECK_EQ(s.n, 3);
     CHECK_STR(s.names[2], "predict_bad/c\nd,\"e.ppm");
-    CHECK_EQ(fv_predict_files(p, &(fv_picture){.path = "predict_bad"}, 1, &(fv_predict_options){.topk = 1, .table = "predict_bad.csv"}, NULL, NULL, NULL), FV_OK);
+    CHECK_EQ(fv_predict_files(p, &(fv_picture){.path = "predict_bad"}, 1, &(fv_predict_options){.limit = 1, .table = "predict_bad.csv"}, NULL, NULL, NULL), FV_OK);
     char *table = NULL;
     size_t bytes;
     CHECK_EQ(fvi_file_read(NULL, "predict_bad.csv", 1 << 20, &table, &bytes), FV_OK);

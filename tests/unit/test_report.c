@@ -4,8 +4,12 @@
 
 #include "base/file.h"
 #include "fovea/report.h"
-#include "report/paint.h"
+#include "page/paint.h"
+#include "page/picture.h"
+#include "page/sheet.h"
 #include "report/page.h"
+#include "report/record.h"
+#include "tasks/classify.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -57,17 +61,21 @@ static void add_evaluation(const char *run, int n, const char *const *names)
     int64_t *counts = fvi_calloc((size_t)n * (size_t)n, sizeof *counts);
     const char **list = fvi_calloc((size_t)n, sizeof *list);
     static char numbers[200][12];
-    fvi_record_metric metrics[] = {{"acc", .5}, {"f1", .5}, {"loss", NAN}, {"precision", .5}};
+    fv_metric metrics[] = {{"acc", .5, false}, {"f1", .5, false}, {"loss", NAN, false}, {"precision", .5, false}};
     for (int i = 0; i < n; i++) {
         snprintf(numbers[i], sizeof numbers[i], "%d", i);
         list[i] = names ? names[i] : numbers[i];
         counts[i * n + i] += 1;
         counts[i * n + (i + 1) % n] += 1;
     }
-    fvi_record_mistake mistakes[] = {{"a/<b>.jpg", 3, 0, n - 1, .9, .1, 2.3, PNG, 1, 1}, {"gone.jpg", 4, n - 1, 0, .8, .1, 2.2, NULL, 0, 0}};
-    fvi_record r = {.split = "val", .data = "/pictures", .step = 5, .samples = 2 * n, .classes = n, .names = list, .counts = counts, .metrics = metrics,
-                    .n_metrics = 4, .mistakes = mistakes, .n_mistakes = 2};
-    char *text = fvi_record_text(&r);
+    fvi_class_mistake mistakes[] = {{"a/<b>.jpg", 3, 0, n - 1, .9, .1, 2.3, PNG, 1, 1}, {"gone.jpg", 4, n - 1, 0, .8, .1, 2.2, NULL, 0, 0}};
+    const fvi_record r = {.split = "val", .data = "/pictures", .step = 5, .samples = 2 * n, .metrics = metrics, .n_metrics = 4};
+    const fvi_class_record c = {.classes = n, .names = list, .counts = counts, .mistakes = mistakes, .n_mistakes = 2};
+    fvi_text t = {0};
+    fvi_record_begin(&r, &t);
+    fvi_class_record_text(&c, &t);
+    fvi_record_end(&t);
+    char *text = fvi_text_take(&t);
     write_file(run, "evaluation.json", text);
     fvi_free(text);
     fvi_free(counts);
@@ -120,7 +128,7 @@ static char *page_of(const char *const *runs, int n)
     char *page = NULL;
     size_t bytes;
     fv_context *ctx = fv_context_create();
-    if (fv_report_write(ctx, runs, n, "t_report.html") != FV_OK || fvi_file_read(ctx, "t_report.html", 1 << 28, &page, &bytes) != FV_OK)
+    if (fv_report_write(ctx, NULL, runs, n, "t_report.html") != FV_OK || fvi_file_read(ctx, "t_report.html", 1 << 28, &page, &bytes) != FV_OK)
         printf("    %s\n", fv_error_text(ctx));
     fv_context_destroy(ctx);
     return page;
@@ -291,12 +299,12 @@ static void no_run(void)
     static const char *const none = "t_run_absent", *const damaged = "t_run_damaged";
     fv_context *ctx = fv_context_create();
     unlink("t_report.html");
-    CHECK_EQ(fv_report_write(ctx, &none, 1, "t_report.html"), FV_ERROR_IO);
+    CHECK_EQ(fv_report_write(ctx, NULL, &none, 1, "t_report.html"), FV_ERROR_IO);
     CHECK_HAS(fv_error_text(ctx), "t_run_absent is not a run");
     new_run(damaged, "m");
     write_file(damaged, "config.json", "{\"model\": ");
-    CHECK_EQ(fv_report_write(ctx, &damaged, 1, "t_report.html"), FV_ERROR_FORMAT);
-    CHECK_EQ(fv_report_write(ctx, &damaged, 0, "t_report.html"), FV_ERROR_INVALID);
+    CHECK_EQ(fv_report_write(ctx, NULL, &damaged, 1, "t_report.html"), FV_ERROR_FORMAT);
+    CHECK_EQ(fv_report_write(ctx, NULL, &damaged, 0, "t_report.html"), FV_ERROR_INVALID);
     CHECK(!fvi_file_exists("t_report.html"));
     fv_context_destroy(ctx);
 }
@@ -308,19 +316,21 @@ static void record(void)
     size_t bytes;
     fvi_arena arena = {0};
     fvi_record r;
+    fvi_class_record c;
     static const char *const names[] = {"奶龙", "\"b\"\\"}, *run = "t_run_record";
     new_run(run, "m");
     add_evaluation(run, 2, names);
     CHECK_EQ(fvi_file_read(NULL, "t_run_record/evaluation.json", 1 << 20, &text, &bytes), FV_OK);
     CHECK_EQ(fvi_record_parse(NULL, "e", text, bytes, &arena, &r), FV_OK);
-    CHECK_EQ(r.classes, 2);
-    CHECK_STR(r.names[0], names[0]);
-    CHECK_STR(r.names[1], names[1]);
-    CHECK(r.counts[0] == 1 && r.counts[1] == 1 && r.counts[2] == 1 && r.counts[3] == 1);
+    CHECK_EQ(fvi_class_record_parse(NULL, "e", r.root, &arena, &c), FV_OK);
+    CHECK_EQ(c.classes, 2);
+    CHECK_STR(c.names[0], names[0]);
+    CHECK_STR(c.names[1], names[1]);
+    CHECK(c.counts[0] == 1 && c.counts[1] == 1 && c.counts[2] == 1 && c.counts[3] == 1);
     CHECK_EQ(r.n_metrics, 3);                            /* NaN is null, and left out */
-    CHECK_EQ(r.n_mistakes, 2);
-    CHECK_STR(r.mistakes[0].picture, PNG);
-    CHECK_CLOSE(r.mistakes[1].loss, 2.2, 0);
+    CHECK_EQ(c.n_mistakes, 2);
+    CHECK_STR(c.mistakes[0].picture, PNG);
+    CHECK_CLOSE(c.mistakes[1].loss, 2.2, 0);
     CHECK_EQ(r.step, 5);
     fvi_arena_free(&arena);
     fvi_free(text);
@@ -370,11 +380,11 @@ static void memory_runs_out(void)
     }
     fv_context *ctx = fv_context_create();
     int64_t before = fvi_memory_count();
-    CHECK_EQ(fv_report_write(ctx, runs, 2, "t_report.html"), FV_OK);
+    CHECK_EQ(fv_report_write(ctx, NULL, runs, 2, "t_report.html"), FV_OK);
     int64_t needed = fvi_memory_count() - before, failed = 0;
     for (int64_t n = 1; n <= needed; n++) {
         fvi_memory_set_fault(n);
-        fv_status status = fv_report_write(ctx, runs, 2, "t_report.html");
+        fv_status status = fv_report_write(ctx, NULL, runs, 2, "t_report.html");
         fvi_memory_set_fault(0);
         CHECK_MSG(status == FV_ERROR_NOMEM, "allocation %d of %d: %d %s", (int)n, (int)needed, (int)status, fv_error_text(ctx));
         failed += status == FV_ERROR_NOMEM;

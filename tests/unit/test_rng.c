@@ -4,6 +4,8 @@
 
 #include "base/rng.h"
 
+#include <stdlib.h>
+
 static void known_answers(void)
 {
     static const struct { uint32_t counter[4], key[2], out[4]; } cases[] = {
@@ -102,6 +104,29 @@ static void permutations(void)
     CHECK_EQ(b[0], 0);
 }
 
+/* One place at a time: every number once, and each number anywhere about as often. */
+static void permutations_by_place(void)
+{
+    enum { MOST = 1000, STREAMS = 3000, N = 6 };
+    static const int sizes[] = {1, 2, 3, 4, 5, 16, 17, 100, MOST};
+    for (int k = 0; k < 9; k++) {
+        bool seen[MOST] = {false};
+        int moved = 0;
+        for (int i = 0; i < sizes[k]; i++) {
+            int64_t to = fvi_rng_permuted(7, 9, i, sizes[k]);
+            CHECK(to >= 0 && to < sizes[k] && !seen[to]);
+            seen[to] = true;
+            moved += to != i;
+        }
+        CHECK(sizes[k] < 100 || moved > sizes[k] * 9 / 10);
+    }
+    int counts[N][N] = {{0}};
+    for (uint64_t stream = 0; stream < STREAMS; stream++)
+        for (int i = 0; i < N; i++) counts[i][fvi_rng_permuted(1, stream, i, N)]++;
+    for (int i = 0; i < N * N; i++) CHECK_MSG(abs(counts[i / N][i % N] - STREAMS / N) < 110, "%d to %d: %d times", i / N, i % N, counts[i / N][i % N]);
+    CHECK(fvi_rng_permuted(1, 2, 5, (int64_t)1 << 40) < (int64_t)1 << 40);
+}
+
 static void streams_differ(void)
 {
     uint64_t all[1000];
@@ -125,9 +150,12 @@ static void frozen_values(void)
     int n = 0;
     for (int i = 0; i < 8; i++) n += snprintf(text + n, sizeof text - (size_t)n, "%d", (int)p[i]);
     CHECK_STR(text, "54263170");
+    for (int i = n = 0; i < 8; i++) n += snprintf(text + n, sizeof text - (size_t)n, "%d", (int)fvi_rng_permuted(42, 1, i, 8));
+    CHECK_STR(text, "64152730");
+    CHECK_EQ(fvi_rng_permuted(42, 1, 123456, 1000000), 202721);
     snprintf(text, sizeof text, "%016" PRIx64 " %08" PRIx32, fvi_rng_stream(1, 2, 3), fvi_rng_u32(&r));
     CHECK_STR(text, "d0734750fde362b3 de5914f4");
 }
 
-TEST_MAIN(CASE(known_answers), CASE(cursor_reads_blocks), CASE(distributions), CASE(below_is_even), CASE(permutations),
+TEST_MAIN(CASE(known_answers), CASE(cursor_reads_blocks), CASE(distributions), CASE(below_is_even), CASE(permutations), CASE(permutations_by_place),
           CASE(streams_differ), CASE(frozen_values))

@@ -388,7 +388,39 @@ def resnet18():
     save("resnet18", {"loss": losses})
 
 
-PROOFS = [gan, distill, adapter, freeze, sizes, last_batch, ragged, accumulate, pipeline, bn_twice, skip, resnet18]
+def penalty():
+    """A critic with a gradient penalty (WGAN-GP, Gulrajani et al. 2017): gradients of gradients. The second one is smooth and has
+    a max pool."""
+    def critic(net, x):
+        h = F.leaky_relu(net.conv("conv1", x, 16, 3, 1, 1, True), 0.2)
+        h = F.leaky_relu(net.conv("conv2", h, 16, 3, 2, 1, True), 0.2)
+        h = F.leaky_relu(net.conv("conv3", h, 8, 4, 2, 1), 0.2)
+        return net.linear("fc", h.flatten(1), 1)
+
+    def smooth(net, x):
+        h = F.silu(net.conv("smooth1", x, 8, 3, 1, 1, True))
+        h = torch.tanh(net.conv("smooth2", F.max_pool2d(h, 2), 8, 3, 1, 1, True))
+        return net.linear("smooth3", torch.sigmoid(F.avg_pool2d(h, 2)).flatten(1), 1)
+
+    net, batch, losses = Net(), 4, []
+    for f in (critic, smooth):
+        f(net, data("x", batch, 3, 8, 8))
+    optimizer = torch.optim.AdamW(net.groups(0.0), lr=1e-2, betas=(0.5, 0.999), eps=1e-8)
+    for step in range(5):
+        real, fake = data(f"penalty.real{step}", batch, 3, 8, 8), data(f"penalty.fake{step}", batch, 3, 8, 8)
+        e = (0.5 * data(f"penalty.e{step}", batch, 1, 1, 1) + 0.5)
+        loss = 0
+        for f in (critic, smooth):
+            x = (e * real + (1 - e) * fake).requires_grad_(True)
+            slope, = torch.autograd.grad(f(net, x).sum(), x, create_graph=True)
+            norm = torch.sqrt((slope**2).sum((1, 2, 3)))
+            loss = loss + f(net, fake).sum() - f(net, real).sum() + 10 * ((norm - 1) ** 2).sum()
+        losses.append(loss.item())
+        update(loss, batch, optimizer)
+    save("penalty", {"loss": losses, **net.state()})
+
+
+PROOFS = [gan, penalty, distill, adapter, freeze, sizes, last_batch, ragged, accumulate, pipeline, bn_twice, skip, resnet18]
 for proof in PROOFS:
     if len(sys.argv) < 2 or proof.__name__ in sys.argv[1:]:
         proof()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes tests/golden/resize.txt, transforms.txt, decode.txt and the picture files of tests/fuzz/corpus/FORMAT, with Pillow.
 
-    python3 tools/golden/pictures.py
+    python3 tools/golden/pictures.py [resize] [transforms] [decode]          # none named: all three
 
 resize.txt: a line a case, "FILTER IN_W IN_H X0 Y0 X1 Y1 OUT_W OUT_H HASH"; the input is made by pattern() here and in
 tests/unit/test_resize.c. decode.txt: "FORMAT/FILE WIDTH HEIGHT HASH" of the RGB pixels that Pillow gives for the file,
-turned by its EXIF tag. Written with Pillow 11.1; Pillow 13 makes the vertical pass first where that is less work (pictures made
-wider and lower at once), which changes single bits there. transforms.txt: "crop IN_W IN_H SIZE PCT HASH" (shorter side to
+turned by its EXIF tag or XMP; a picture file that is there is kept as it is, since encoders change. Written with Pillow 11.1 (what
+decode has since, with 13.0); Pillow 13 makes the vertical pass first where that is less work (pictures made wider and lower at
+once), which changes single bits of resize. transforms.txt: "crop IN_W IN_H SIZE PCT HASH" (shorter side to
 int(SIZE / PCT), the middle), "squash IN_W IN_H SIZE HASH", "jitter BRIGHTNESS CONTRAST SATURATION HUE ORDER HASH" as
 torchvision's transforms do it on Pillow's pictures. HASH: FNV-1a of 64 bits over the RGB bytes.
 """
@@ -14,6 +15,8 @@ import io
 import pathlib
 import random
 import struct
+import sys
+import zlib
 
 from PIL import Image, ImageEnhance, ImageOps
 
@@ -97,10 +100,65 @@ def photo(w=40, h=30):
     return im
 
 
-def exif(orientation, big=False):
-    order = ">" if big else "<"
+def exif(orientation, big=False, kind="H", tag=0x0112):
+    order, types = ">" if big else "<", {"H": 3, "I": 4, "h": 8, "i": 9}
     head = (b"MM\0*" if big else b"II*\0") + struct.pack(order + "I", 8)
-    return b"Exif\0\0" + head + struct.pack(order + "HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    value = struct.pack(order + kind, orientation).ljust(4, b"\0")
+    return b"Exif\0\0" + head + struct.pack(order + "HHHI", 1, tag, types[kind], 1) + value + bytes(4)
+
+
+def xmp(orientation, element=False):
+    where = f"><tiff:Orientation>{orientation}</tiff:Orientation></rdf:Description>" if element else f' tiff:Orientation="{orientation}"/>'
+    return (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"' + where.encode() + b"</rdf:RDF></x:xmpmeta>")
+
+
+def jpeg_with(data, *blocks):
+    """The JPEG with APP1 segments behind its first two bytes."""
+    return data[:2] + b"".join(b"\xFF\xE1" + struct.pack(">H", len(b) + 2) + b for b in blocks) + data[2:]
+
+
+def jpeg_without_adobe(data):
+    at = data.index(b"\xFF\xEE")
+    return data[:at] + data[at + 2 + struct.unpack_from(">H", data, at + 2)[0]:]
+
+
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_with(data, *chunks, last=False):
+    """The PNG with more chunks, behind its header or in front of its end."""
+    at = len(data) - 12 if last else 33
+    return data[:at] + b"".join(chunks) + data[at:]
+
+
+def png_grey16(w, h, values):
+    rows = b"".join(b"\0" + struct.pack(f">{w}H", *values[y * w:y * w + w]) for y in range(h))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 16, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def raw_profile(data):
+    """ImageMagick's form of a profile as text."""
+    text = data.hex()
+    return ("\nexif\n%8d\n" % len(data) + "\n".join(text[i:i + 72] for i in range(0, len(text), 72)) + "\n").encode()
+
+
+def gif_frame(canvas, place, size, clear=None):
+    """A GIF of four colours whose only frame lies at `place` of its canvas; LZW codes of three bits, cleared before they grow."""
+    out = b"GIF89a" + struct.pack("<HHBBB", *canvas, 0x81, 2, 0) + bytes((10, 20, 30, 200, 0, 0, 0, 200, 0, 0, 0, 200))
+    if clear is not None:
+        out += b"\x21\xF9\x04" + struct.pack("<BHBB", 1, 0, clear, 0)
+    codes = []
+    for i in range(size[0] * size[1]):
+        codes += ([4] if i % 2 == 0 else []) + [i % 4]
+    bits = sum(c << 3 * i for i, c in enumerate(codes + [5]))
+    data = bits.to_bytes((3 * len(codes) + 10) // 8, "little")
+    blocks = b"".join(bytes((len(data[i:i + 255]),)) + data[i:i + 255] for i in range(0, len(data), 255))
+    return out + b"," + struct.pack("<HHHHB", *place, *size, 0) + b"\2" + blocks + b"\0;"
 
 
 def bmp16(im):
@@ -135,6 +193,35 @@ def bmp_rle8(im):
     rows += b"\0\1"
     head = struct.pack("<IiiHHIIiiII", 40, w, h, 1, 8, 1, len(rows), 0, 0, 256, 0)
     return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(rows), 0, 0, 54 + 1024) + head + table + rows
+
+
+FOLDERS = {"jpg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "ppm": "pnm", "pgm": "pnm", "heic": "heif", "avif": "heif"}
+
+
+def keep(folder, name, data):
+    """Writes the file unless it is there; what is in it then."""
+    path = folder / FOLDERS[name.split(".")[1]] / name
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        path.write_bytes(data)
+    return path.read_bytes()
+
+
+def orientation_elsewhere(jpg, png, im):
+    """Orientation as another kind of number than the usual one, and in other places than EXIF."""
+    other = exif(5, tag=0x0100)                          # EXIF without the tag
+    webp = io.BytesIO()
+    im.save(webp, "WEBP", quality=80, xmp=xmp(6))
+    return {
+        "turn_long.jpg": jpeg_with(jpg, exif(6, kind="I")), "turn_slong.jpg": jpeg_with(jpg, exif(8, True, "i")),
+        "turn_xmp.jpg": jpeg_with(jpg, XMP + xmp(6)), "turn_xmp_element.jpg": jpeg_with(jpg, XMP + xmp(5, True), other),
+        "turn_not.jpg": jpeg_with(jpg, XMP + xmp(6), exif(1)),
+        "turn_profile.png": png_with(png, chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw_profile(exif(6))))),
+        "turn_profile_text.png": png_with(png, chunk(b"tEXt", b"Raw profile type exif\0" + raw_profile(exif(7, True))), last=True),
+        "turn_xmp.png": png_with(png, chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(6))),
+        "turn_xmp_packed.png": png_with(png, chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0\0" + zlib.compress(xmp(8, True))), last=True),
+        "turn_chunk.png": png_with(png, chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw_profile(exif(6)))), chunk(b"eXIf", exif(3)[6:])),
+        "turn_xmp.webp": webp.getvalue()}
 
 
 def write_pictures():
@@ -182,24 +269,29 @@ def write_pictures():
     files["rle8.bmp"] = bmp_rle8(im)
     save("rgb.ppm", im, "PPM")
     save("grey.pgm", im.convert("L"), "PPM")
+    files |= orientation_elsewhere(files["plain.jpg"], files["rgb.png"], im)
+    files["cmyk_plain.jpg"] = jpeg_without_adobe(files["cmyk.jpg"])
+    files["part.gif"] = gif_frame((40, 30), (10, 5), (8, 6))
+    files["part_clear.gif"] = gif_frame((40, 30), (10, 5), (8, 6), clear=1)
+    files["part_beyond.gif"] = gif_frame((12, 8), (10, 5), (8, 6))
+    files["no_canvas.gif"] = gif_frame((0, 0), (0, 0), (8, 6))
     lines = []
     for name, data in sorted(files.items()):
+        data = keep(folder, name, data)
         opened = Image.open(io.BytesIO(data))
         picture = ImageOps.exif_transpose(opened).convert("RGB")
-        place = f"{opened.format.lower().replace('ppm', 'pnm')}/{name}"
-        (folder / place).parent.mkdir(exist_ok=True)
-        (folder / place).write_bytes(data)
-        lines.append(f"{place} {picture.width} {picture.height} {fnv(picture.tobytes())}\n")
-    # What Pillow itself reads otherwise or not at all: 16 bits (it keeps or scales them), the high byte is taken here.
-    grey16 = Image.new("I;16", (8, 4))
-    grey16.putdata([i * 2114 for i in range(32)])
-    out = io.BytesIO()
-    grey16.save(out, "PNG")
-    (folder / "png" / "grey16.png").write_bytes(out.getvalue())
-    lines.append(f"png/grey16.png 8 4 {fnv(bytes(b for i in range(32) for b in [i * 2114 >> 8] * 3))}\n")
+        lines.append(f"{FOLDERS[name.split('.')[1]]}/{name} {picture.width} {picture.height} {fnv(picture.tobytes())}\n")
+    # Grey of more than 8 bits, which Pillow cuts off at 255: PNG's high byte, PGM's values scaled by the largest one.
+    grey = [i * 2114 for i in range(32)], [i * 132 for i in range(32)]
+    keep(folder, "grey16.png", png_grey16(8, 4, grey[0]))
+    keep(folder, "grey12.pgm", b"P5\n8 4\n4095\n" + struct.pack(">32H", *grey[1]))
+    keep(folder, "dark.png", png_grey16(8, 4, grey[1]))
+    lines.append(f"png/grey16.png 8 4 {fnv(bytes(b for v in grey[0] for b in [v >> 8] * 3))}\n")
+    lines.append(f"pnm/grey12.pgm 8 4 {fnv(bytes(b for v in grey[1] for b in [(v * 255 + 2047) // 4095] * 3))}\n")
     (HERE / "golden" / "decode.txt").write_text("".join(lines))
 
 
-write_resize()
-write_transforms()
-write_pictures()
+if __name__ == "__main__":
+    parts = {"resize": write_resize, "transforms": write_transforms, "decode": write_pictures}
+    for part in sys.argv[1:] or parts:
+        parts[part]()

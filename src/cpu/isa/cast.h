@@ -9,6 +9,7 @@ FVI_ISA_DECLARE(void, fvi_cast_f32_bf16, (const void *x, void *y, int64_t n))   
 FVI_ISA_DECLARE(void, fvi_cast_bf16_f32, (const void *x, void *y, int64_t n))
 FVI_ISA_DECLARE(void, fvi_cast_u8_f32, (const void *x, void *y, int64_t n))
 FVI_ISA_DECLARE(void, fvi_cast_i64_f32, (const void *x, void *y, int64_t n))
-FVI_ISA_DECLARE(void, fvi_cast_f32_i64, (const void *x, void *y, int64_t n))       /* truncates; saturates; NaN gives 0 */
+/* truncates; saturates; NaN gives 0 */
+FVI_ISA_DECLARE(void, fvi_cast_f32_i64, (const void *x, void *y, int64_t n))
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inner loops of depthwise convolution. A tile of pixels (forward) or a row of taps (weight gradient) stays in registers,
- * so one multiply-add needs one load at most. oneDNN's weight gradient runs at 1-5 % of the peak. */
+/* Inner loops of depthwise convolution. A tile of pixels (forward) or a row of taps (weight gradient) stays in
+ * registers, so one multiply-add needs one load at most. oneDNN's weight gradient runs at 1-5 % of the peak. */
 #include "cpu/isa/depthwise.h"
 
 #include <string.h>
@@ -47,16 +47,18 @@ INLINE void store_bf16(uint16_t *p, v16 x)
     *(h16u *)p = __builtin_convertvector((nan & 0x7fc0u) | (~nan & rounded), h16u);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* The first n pixels of row i, `step` pixels apart. */
 static void pack_row(const fvi_dw_image *from, int64_t i, int64_t n, int64_t step, float *to)
 {
     const int64_t at = i * from->row, pixel = from->pixel;
     if (from->bf16)
-        for (int64_t j = 0; j < n; j++) *(v16u *)(to + j * step * 16) = load_bf16((const uint16_t *)from->data + at + j * pixel);
+        for (int64_t j = 0; j < n; j++)
+            *(v16u *)(to + j * step * 16) = load_bf16((const uint16_t *)from->data + at + j * pixel);
     else
-        for (int64_t j = 0; j < n; j++) *(v16u *)(to + j * step * 16) = load((const float *)from->data + at + j * pixel);
+        for (int64_t j = 0; j < n; j++)
+            *(v16u *)(to + j * step * 16) = load((const float *)from->data + at + j * pixel);
 }
 
 /* Asks for the first n pixels of a row ahead of time: they lie too far apart for the hardware to guess. */
@@ -110,9 +112,10 @@ INLINE const float *ring_row(const ring *r, int64_t p)
     return source_row(r, p) < 0 ? r->zero : r->rows + p % r->size * r->width * 16;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
 
-INLINE void tile(const float *const *rows, int64_t at, const float *w, v16 start, const int k, const int s, const int n, v16 acc[TILE])
+INLINE void tile(const float *const *rows, int64_t at, const float *w, v16 start, const int k, const int s, const int n,
+                 v16 acc[TILE])
 {
     UNROLL for (int t = 0; t < n; t++) acc[t] = start;
     for (int kh = 0; kh < k; kh++, w += k * 16) {
@@ -141,8 +144,8 @@ INLINE void store_tile(const fvi_dw_image *to, int64_t i, int64_t j, const int n
     }
 }
 
-INLINE void pixels(const float *const *rows, const float *w, v16 start, const int k, const int s, const fvi_dw_image *to, int64_t i,
-                   int64_t j, const int n)
+INLINE void pixels(const float *const *rows, const float *w, v16 start, const int k, const int s,
+                   const fvi_dw_image *to, int64_t i, int64_t j, const int n)
 {
     v16 acc[TILE];
     tile(rows, j * s * 16, w, start, k, s, n, acc);
@@ -151,8 +154,8 @@ INLINE void pixels(const float *const *rows, const float *w, v16 start, const in
 
 #if defined(__AVX512F__)
 /* n pixels of two rows, stride 1: each value of x serves both, and fewer rows pass through the cache. */
-INLINE void pixel_pairs(const float *const *rows, const float *w, v16 start, const int k, const fvi_dw_image *to, int64_t i, int64_t j,
-                        const int n)
+INLINE void pixel_pairs(const float *const *rows, const float *w, v16 start, const int k, const fvi_dw_image *to,
+                        int64_t i, int64_t j, const int n)
 {
     v16 above[TILE], below[TILE];
     UNROLL for (int t = 0; t < n; t++) above[t] = below[t] = start;
@@ -231,10 +234,11 @@ void FVI_ISA_NAME(fvi_dw_convolve)(const fvi_dw_image *x, const fvi_dw_image *to
 #endif
 }
 
-/* ---- weight gradient ------------------------------------------------------------------------------------------------ */
+/* ---- weight gradient --------------------------------------------------------------------------------------------- */
 
 /* Adds n neighbouring taps of one kernel row, over `rows` rows of dy from row i on, to sum[n][16]. */
-INLINE void taps(const ring *x, const float *dy, int64_t i, int64_t rows, int64_t width, int kh, int kw, const int n, const int s, float *sum)
+INLINE void taps(const ring *x, const float *dy, int64_t i, int64_t rows, int64_t width, int kh, int kw, const int n,
+                 const int s, float *sum)
 {
     const v16 zero = {0};
     v16 even[TAPS], odd[TAPS];
@@ -255,7 +259,8 @@ INLINE void taps(const ring *x, const float *dy, int64_t i, int64_t rows, int64_
     UNROLL for (int t = 0; t < n; t++) *(v16u *)(sum + t * 16) = CHAINS == 2 ? even[t] + odd[t] : even[t];
 }
 
-INLINE void weight_gradient(ring *r, const fvi_dw_image *dy, int64_t band, const int k, const int s, float *packed, float *sum)
+INLINE void weight_gradient(ring *r, const fvi_dw_image *dy, int64_t band, const int k, const int s, float *packed,
+                            float *sum)
 {
     for (int64_t i = 0; i < dy->h; i += band) {
         const int64_t rows = FVI_MIN(band, dy->h - i);
@@ -274,7 +279,8 @@ INLINE void weight_gradient(ring *r, const fvi_dw_image *dy, int64_t band, const
     }
 }
 
-void FVI_ISA_NAME(fvi_dw_weight_gradient)(const fvi_dw_image *x, const fvi_dw_image *dy, const fvi_dw_frame *f, double *dw, float *memory)
+void FVI_ISA_NAME(fvi_dw_weight_gradient)(const fvi_dw_image *x, const fvi_dw_image *dy, const fvi_dw_frame *f,
+                                          double *dw, float *memory)
 {
     const int64_t band = fvi_dw_band(dy->h, dy->w), count = (int64_t)f->k * f->k * 16;
     ring r = ring_open(x, f, dy->w, band, memory);

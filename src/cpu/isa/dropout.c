@@ -44,8 +44,8 @@ static void philox(uint64_t seed, uint64_t stream, uint64_t index, uint32_t word
     }
 }
 
-FVI_AI void run_any(const void *x, void *y, int64_t first, int64_t n, uint64_t seed, uint64_t stream, uint32_t threshold, float factor,
-                    const bool bf)
+FVI_AI void run_any(const void *x, void *y, int64_t first, int64_t n, uint64_t seed, uint64_t stream,
+                    uint32_t threshold, float factor, const bool bf)
 {
     for (int64_t at = 0; at < n; at += RUN) {
         uint32_t word[RUN];
@@ -58,8 +58,8 @@ FVI_AI void run_any(const void *x, void *y, int64_t first, int64_t n, uint64_t s
     }
 }
 
-void FVI_ISA_NAME(fvi_dropout_run)(const void *x, void *y, int64_t first, int64_t n, bool bf, uint64_t seed, uint64_t stream,
-                                   uint32_t threshold, float factor)
+void FVI_ISA_NAME(fvi_dropout_run)(const void *x, void *y, int64_t first, int64_t n, bool bf, uint64_t seed,
+                                   uint64_t stream, uint32_t threshold, float factor)
 {
     if (bf) run_any(x, y, first, n, seed, stream, threshold, factor, true);
     else run_any(x, y, first, n, seed, stream, threshold, factor, false);

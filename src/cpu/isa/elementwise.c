@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loops over scalar expressions that the compiler vectorises (no branches, no library calls). exp: Cody-Waite reduction,
- * degree-6 polynomial, relative error below 3e-7. GELU: minimax polynomials of 2^r and of the logarithm of the normal tail, no
- * division; within 1e-7 below 0 and 4e-7 of itself above. */
+/* Loops over scalar expressions that the compiler vectorises (no branches, no library calls). exp: Cody-Waite
+ * reduction, degree-6 polynomial, relative error below 3e-7. GELU: minimax polynomials of 2^r and of the logarithm of
+ * the normal tail, no division; within 1e-7 below 0 and 4e-7 of itself above. */
 #include "cpu/isa/elementwise.h"
 
 #include <math.h>
@@ -9,16 +9,17 @@
 
 #define INLINE static inline __attribute__((always_inline))
 /* Operands are read before the expression: a load under a condition would not vectorise. */
-#define EACH(name, loads, expr)                                                                                            \
-    void FVI_ISA_NAME(fvi_ew_##name)(const float *a, const float *b, const float *c, float *y, int64_t n, const float *k)  \
-    {                                                                                                                      \
-        (void)b, (void)c;                                                                                                  \
-        const float K0 = k[0], K1 = k[1];                                                                                  \
-        (void)K0, (void)K1;                                                                                                \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                              \
-            loads;                                                                                                         \
-            y[i] = (expr);                                                                                                 \
-        }                                                                                                                  \
+#define EACH(name, loads, expr)                                                                                 \
+    void FVI_ISA_NAME(fvi_ew_##name)(const float *a, const float *b, const float *c, float *y, int64_t n,       \
+                                     const float *k)                                                            \
+    {                                                                                                           \
+        (void)b, (void)c;                                                                                       \
+        const float K0 = k[0], K1 = k[1];                                                                       \
+        (void)K0, (void)K1;                                                                                     \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                   \
+            loads;                                                                                              \
+            y[i] = (expr);                                                                                      \
+        }                                                                                                       \
     }
 #define EACH1(name, expr) EACH(name, const float A = a[i], expr)
 #define EACH2(name, expr) EACH(name, const float A = a[i]; const float B = b[i], expr)
@@ -73,6 +74,13 @@ INLINE float log_of(float x)
     return x == 0 ? -INFINITY : x < 0 ? NAN : x < INFINITY ? whole_log : x;        /* NaN and infinity stay */
 }
 
+/* log(1 + x) for x of 0 .. 1: what rounding 1 + x has lost is made up for (Kahan). */
+INLINE float log1p_of(float x)
+{
+    const float u = 1.0f + x, lost = x / (u - 1.0f), whole = log_of(u) * lost;
+    return u == 1.0f ? x : whole;
+}
+
 /* The common exponents without a call. */
 INLINE void pow_all(const float *a, float *y, int64_t n, float e)
 {
@@ -91,7 +99,9 @@ INLINE float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
 /* 1 - 2 / (exp(2x) + 1); near 0 that cancels, there the series. */
 INLINE float tanh_of(float x)
 {
-    const float q = x * x, series = x * (1.0f + q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f))));
+    const float q = x * x;
+    const float p = 1.0f + q * (-0.333333333f + q * (0.133333333f + q * (-0.0539682540f + q * 0.0218694885f)));
+    const float series = x * p;
     const float whole = 1.0f - 2.0f / (exp_of(2.0f * x) + 1.0f);
     return q < 0.09f ? series : whole;
 }
@@ -99,7 +109,8 @@ INLINE float tanh_of(float x)
 /* 2^v for v of -126 .. 0. */
 INLINE float exp2_of(float v)
 {
-    const float shift = 12583039.0f, t = v + shift, r = v - (t - shift);        /* 1.5 * 2^23 + 127: t's low bits are the exponent */
+    /* 1.5 * 2^23 + 127: t's low bits are the exponent */
+    const float shift = 12583039.0f, t = v + shift, r = v - (t - shift);
     uint32_t bits;
     float scale;
     memcpy(&bits, &t, 4);
@@ -133,6 +144,26 @@ INLINE float cdf_of(float x)
 }
 
 INLINE float gelu_of(float x) { return x * cdf_of(x); }
+
+/* Near 0 the series: 2 cdf(sqrt(2) x) - 1 would cancel. */
+INLINE float erf_of(float x)
+{
+    const float q = x * x;
+    const float series = x * (1.128379167f + q * (-0.376126389f + q * (0.112837917f + q * (-0.0268661706f + q * 0.00522397763f))));
+    const float whole = 2.0f * cdf_of(1.414213562f * x) - 1.0f;
+    return q < 0.09f ? series : whole;
+}
+
+/* Cephes: arguments above tan(3 pi / 8) and tan(pi / 8) are turned by pi / 2 and pi / 4; relative error below 2e-7. */
+INLINE float atan_of(float x)
+{
+    const float a = fabsf(x), far = -1.0f / a, near = (a - 1.0f) / (a + 1.0f);
+    const float v = a > 2.414213562f ? far : a > 0.4142135624f ? near : a;
+    const float turn = a > 2.414213562f ? 1.570796327f : a > 0.4142135624f ? 0.7853981634f : 0.0f, q = v * v;
+    const float p = ((8.05374449538e-2f * q - 1.38776856032e-1f) * q + 1.99777106478e-1f) * q - 3.33329491539e-1f;
+    const float y = turn + (p * q * v + v);
+    return x < 0 ? -y : y;
+}
 
 /* cdf + x density; beyond 13 the density is below f32's least normal number. */
 INLINE float gelu_slope(float x)
@@ -178,6 +209,14 @@ EACH2(maximum, A > B || A != A ? A : B)
 EACH2(minimum, A < B || A != A ? A : B)
 EACH2(greater, A > B ? 1.0f : 0.0f)
 EACH2(equal, A == B ? 1.0f : 0.0f)
+EACH2(less, A < B ? 1.0f : 0.0f)
+EACH2(less_equal, A <= B ? 1.0f : 0.0f)
+EACH2(greater_equal, A >= B ? 1.0f : 0.0f)
+EACH2(not_equal, A != B ? 1.0f : 0.0f)
+EACH2(logical_and, A != 0 && B != 0 ? 1.0f : 0.0f)
+EACH2(logical_or, A != 0 || B != 0 ? 1.0f : 0.0f)
+EACH2(logical_xor, (A != 0) != (B != 0) ? 1.0f : 0.0f)
+EACH1(logical_not, A == 0 ? 1.0f : 0.0f)
 EACH3(select, A != 0 ? B : C)
 EACH1(neg, 0.0f - A)                                  /* not -A: padding stays +0 */
 EACH1(abs, fabsf(A))
@@ -191,6 +230,12 @@ EACH1(offset, A + K0)
 EACH1(clamp, A < K0 ? K0 : A > K1 ? K1 : A)
 EACH2(lerp, K0 < 0.5f ? A + K0 * (B - A) : B - (B - A) * K1)
 
+EACH1(floor, floorf(A))
+EACH1(ceil, ceilf(A))
+EACH1(round, nearbyintf(A))
+EACH1(erf, erf_of(A))
+EACH1(atan, atan_of(A))
+EACH1(softplus, (A > 0 ? A : 0.0f) + log1p_of(exp_of(-fabsf(A))))
 EACH1(log, log_of(A))
 EACH1(is_finite, fabsf(A) < INFINITY ? 1.0f : 0.0f)
 

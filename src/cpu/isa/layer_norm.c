@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer normalisation, see layer_norm.h. Some rows at a time, which stay in the first cache. Forward: means, then centred
- * squares, then outputs. Backward: first the two sums of each row, then dx together with the sums over rows, a strip of
- * columns after the other, whose sums stay in registers. Widths of known networks are constants, so that their loops
- * unroll. */
+/* Layer normalisation, see layer_norm.h. Some rows at a time, which stay in the first cache. Forward: means, then
+ * centred squares, then outputs. Backward: first the two sums of each row, then dx together with the sums over rows, a
+ * strip of columns after the other, whose sums stay in registers. Widths of known networks are constants, so that their
+ * loops unroll. */
 #include "cpu/isa/layer_norm.h"
 #include "cpu/isa/vec.h"
 
@@ -41,7 +41,7 @@ FVI_AI vf centred_part(const void *x, int64_t i, int n, float mean, const bool b
     return vld_n(x, i, n, bf) - mean * vld_n(ones, 0, n, false);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------ */
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 enum { GROUP = 16 };        /* rows that are worked on at a time: their sums do not wait for each other */
 
@@ -98,15 +98,17 @@ FVI_AI float centred_squares(const void *x, const float mean, const int64_t n, c
     return total(four(q));
 }
 
-FVI_AI void normalise(const fvi_ln_forward *t, const void *x, const bool x_bf, void *y, const float mean, const float rstd, const int64_t n,
-                      const bool bf)
+FVI_AI void normalise(const fvi_ln_forward *t, const void *x, const bool x_bf, void *y, const float mean,
+                      const float rstd, const int64_t n, const bool bf)
 {
     const int64_t whole = n / VW * VW;
     const int left = (int)(n - whole);
     for (int64_t i = 0; i < whole; i += VW)
         put(y, i, (vld(x, i, x_bf) - mean) * rstd * vld(t->scale, i, false) + vld(t->shift, i, false), bf, t->stream);
     if (left)
-        vst_n(y, whole, (vld_n(x, whole, left, x_bf) - mean) * rstd * vld_n(t->scale, whole, left, false) + vld_n(t->shift, whole, left, false),
+        vst_n(y, whole,
+              (vld_n(x, whole, left, x_bf) - mean) * rstd * vld_n(t->scale, whole, left, false) +
+                  vld_n(t->shift, whole, left, false),
               left, bf);
 }
 
@@ -127,7 +129,8 @@ FVI_AI void forward_rows(const fvi_ln_forward *t0, const int64_t n, const bool b
         char *y = (char *)t->y + row * bytes;
         for (int r = 0; r < rows; r++) mean[r] = sum_of(x + r * bytes, widen ? wide + r * n : NULL, n, bf) * share;
         for (int r = 0; r < rows; r++)
-            rstd[r] = widen ? centred_squares(wide + r * n, mean[r], n, false) : centred_squares(x + r * bytes, mean[r], n, bf);
+            rstd[r] = widen ? centred_squares(wide + r * n, mean[r], n, false)
+                            : centred_squares(x + r * bytes, mean[r], n, bf);
         for (int r = 0; r < GROUP; r++) rstd[r] = 1.0f / sqrtf(rstd[r] * share + eps);
         for (int r = 0; r < rows; r++) {
             if (widen) normalise(t, wide + r * n, false, y + r * bytes, mean[r], rstd[r], n, bf);
@@ -145,7 +148,7 @@ FVI_AI void forward_any(const fvi_ln_forward *t, const int64_t n, const bool bf)
     else forward_rows(t, n, bf, false);
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------------------- */
+/* ---- backward ---------------------------------------------------------------------------------------------------- */
 
 typedef struct group { float mean[GROUP], rstd[GROUP], c1[GROUP], c2[GROUP]; } group;
 
@@ -180,7 +183,8 @@ FVI_AI void row_sums(const fvi_ln_backward *t, int64_t row, int at, const int64_
 }
 
 /* Columns c .. c + nv VW - 1 of `rows` rows from `row` on. */
-FVI_AI void strip(const fvi_ln_backward *t, int64_t row, int rows, const group *g, int64_t c, const int64_t n, const int nv, const bool bf)
+FVI_AI void strip(const fvi_ln_backward *t, int64_t row, int rows, const group *g, int64_t c, const int64_t n,
+                  const int nv, const bool bf)
 {
     vf scale[4], ds[4], db[4];
     FVI_UNROLL for (int v = 0; v < nv; v++) {
@@ -204,7 +208,8 @@ FVI_AI void strip(const fvi_ln_backward *t, int64_t row, int rows, const group *
     }
 }
 
-FVI_AI void last_strip(const fvi_ln_backward *t, int64_t row, int rows, const group *g, int64_t c, const int64_t n, int left, const bool bf)
+FVI_AI void last_strip(const fvi_ln_backward *t, int64_t row, int rows, const group *g, int64_t c, const int64_t n,
+                       int left, const bool bf)
 {
     const vf scale = vld_n(t->scale, c, left, false);
     vf ds = vld_n(t->dscale, c, left, false), db = vld_n(t->dshift, c, left, false);

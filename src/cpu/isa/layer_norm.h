@@ -5,8 +5,8 @@
 
 #include "cpu/isa.h"
 
-/* `rows` rows of n elements (f32 or bf16); statistics, scale and shift are f32. stream: y and dx past the caches, they and
- * their rows must be aligned to 64 bytes. */
+/* `rows` rows of n elements (f32 or bf16); statistics, scale and shift are f32. stream: y and dx past the caches, they
+ * and their rows must be aligned to 64 bytes. */
 typedef struct fvi_ln_forward {
     const void *x;
     void *y;

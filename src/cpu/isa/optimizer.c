@@ -8,7 +8,8 @@ void FVI_ISA_NAME(fvi_update_sgd)(const float *const *in, float *const *out, int
 {
     const float *p = in[0], *g = in[1], *buf = in[2];
     float *p_out = out[0], *buf_out = out[1];
-    const float gscale = k->gscale, decay = k->decay, rate = k->rate, momentum = k->momentum, damp = k->damp, lookahead = k->lookahead;
+    const float gscale = k->gscale, decay = k->decay, rate = k->rate, momentum = k->momentum, damp = k->damp,
+                lookahead = k->lookahead;
     if (k->plain) {
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) {
@@ -37,8 +38,8 @@ void FVI_ISA_NAME(fvi_update_adam)(const float *const *in, float *const *out, in
 {
     const float *p = in[0], *g = in[1], *m = in[2], *v = in[3];
     float *p_out = out[0], *m_out = out[1], *v_out = out[2];
-    const float gscale = k->gscale, decay = k->decay, keep = k->keep, rate = k->rate, rest1 = k->beta1_rest, beta2 = k->beta2,
-                rest2 = k->beta2_rest, inv_root = k->inv_root, eps = k->eps;
+    const float gscale = k->gscale, decay = k->decay, keep = k->keep, rate = k->rate, rest1 = k->beta1_rest,
+                beta2 = k->beta2, rest2 = k->beta2_rest, inv_root = k->inv_root, eps = k->eps;
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
         const float d = gscale * g[i] + decay * p[i];

@@ -18,10 +18,13 @@ typedef struct fvi_update_numbers {
     bool nesterov;
 } fvi_update_numbers;
 
-FVI_ISA_DECLARE(void, fvi_update_sgd, (const float *const *in, float *const *out, int64_t n, const fvi_update_numbers *k))
-FVI_ISA_DECLARE(void, fvi_update_adam, (const float *const *in, float *const *out, int64_t n, const fvi_update_numbers *k))
+FVI_ISA_DECLARE(void, fvi_update_sgd,
+                (const float *const *in, float *const *out, int64_t n, const fvi_update_numbers *k))
+FVI_ISA_DECLARE(void, fvi_update_adam,
+                (const float *const *in, float *const *out, int64_t n, const fvi_update_numbers *k))
 /* out = e + rate (p - e) */
-FVI_ISA_DECLARE(void, fvi_update_ema, (const float *const *in, float *const *out, int64_t n, const fvi_update_numbers *k))
+FVI_ISA_DECLARE(void, fvi_update_ema,
+                (const float *const *in, float *const *out, int64_t n, const fvi_update_numbers *k))
 FVI_ISA_DECLARE(double, fvi_sum_of_squares, (const float *x, int64_t n))
 
 #endif

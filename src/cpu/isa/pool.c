@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling, see pool.h. Bodies are written once with the constants bf (data type), with (index wanted) and instantiated at
- * the end. */
+/* Pooling, see pool.h. Bodies are written once with the constants bf (data type), with (index wanted) and instantiated
+ * at the end. */
 #include "cpu/isa/pool.h"
 #include "cpu/isa/vec.h"
 
@@ -12,7 +12,10 @@
         if (c < (s)->lanes) BODY(c, (s)->lanes - c, true);            \
     } while (0)
 
-FVI_AI vf load(const void *p, int64_t i, int n, const bool bf, const bool part) { return part ? vld_n(p, i, n, bf) : vld(p, i, bf); }
+FVI_AI vf load(const void *p, int64_t i, int n, const bool bf, const bool part)
+{
+    return part ? vld_n(p, i, n, bf) : vld(p, i, bf);
+}
 FVI_AI void store(void *p, int64_t i, vf v, int n, const bool bf, const bool part)
 {
     if (part) vst_n(p, i, v, n, bf);
@@ -26,7 +29,7 @@ FVI_AI box window(const fvi_pool_span *s, int64_t i, int64_t j)
     return (box){s->row.from[i], s->row.to[i], s->column.from[j], s->column.to[j]};
 }
 
-/* ---- maximum ------------------------------------------------------------------------------------------------------------ */
+/* ---- maximum ----------------------------------------------------------------------------------------------------- */
 
 /* The first of equal values; a NaN wins over everything before it. */
 FVI_AI void max_one(const fvi_pool_span *s, const void *x, void *y, int64_t *index, int64_t i, int64_t j, int c, int n,
@@ -53,8 +56,8 @@ FVI_AI void max_one(const fvi_pool_span *s, const void *x, void *y, int64_t *ind
         for (int k = 0; k < n; k++) index[o + k] = c + k < s->valid ? places[k] : 0;
 }
 
-FVI_AI void max_rows(const fvi_pool_span *s, const void *x, void *y, int64_t *index, int64_t o0, int64_t o1, const bool bf,
-                     const bool with)
+FVI_AI void max_rows(const fvi_pool_span *s, const void *x, void *y, int64_t *index, int64_t o0, int64_t o1,
+                     const bool bf, const bool with)
 {
 #define ONE(c, n, part) max_one(s, x, y, index, i, j, c, n, bf, with, part)
     for (int64_t i = o0; i < o1; i++)
@@ -74,7 +77,8 @@ static void max_bf16(const fvi_pool_span *s, const void *x, void *y, int64_t *in
 }
 
 /* Adds dy at the recorded places of a unit whose pixels stand `step` apart in acc. */
-FVI_AI void scatter(const fvi_pool_span *s, const void *dy, const int64_t *index, float *acc, int64_t step, const bool bf)
+FVI_AI void scatter(const fvi_pool_span *s, const void *dy, const int64_t *index, float *acc, int64_t step,
+                    const bool bf)
 {
     const uint64_t pixels = (uint64_t)(s->h * s->w);
     for (int64_t o = 0; o < s->oh * s->ow; o++)
@@ -103,10 +107,10 @@ static void max_backward_bf16(const fvi_pool_span *s, const void *dy, const int6
 #undef ONE
 }
 
-/* ---- average ------------------------------------------------------------------------------------------------------------- */
+/* ---- average ----------------------------------------------------------------------------------------------------- */
 
-FVI_AI void average_one(const fvi_pool_span *s, const void *x, void *y, int64_t i, int64_t j, int c, int n, const bool bf,
-                        const bool part)
+FVI_AI void average_one(const fvi_pool_span *s, const void *x, void *y, int64_t i, int64_t j, int c, int n,
+                        const bool bf, const bool part)
 {
     const box b = window(s, i, j);
     vf sum = {0};
@@ -124,8 +128,8 @@ FVI_AI void average_rows(const fvi_pool_span *s, const void *x, void *y, int64_t
 }
 
 /* Every input pixel collects from the windows that hold it. */
-FVI_AI void average_back_one(const fvi_pool_span *s, const void *dy, void *dx, int64_t i, int64_t j, int c, int n, const bool bf,
-                             const bool part)
+FVI_AI void average_back_one(const fvi_pool_span *s, const void *dy, void *dx, int64_t i, int64_t j, int c, int n,
+                             const bool bf, const bool part)
 {
     vf sum = {0};
     for (int64_t u = s->row.first[i]; u < s->row.last[i]; u++)
@@ -142,7 +146,7 @@ FVI_AI void average_back_rows(const fvi_pool_span *s, const void *dy, void *dx, 
 #undef ONE
 }
 
-/* ---- mean of the whole image ----------------------------------------------------------------------------------------------- */
+/* ---- mean of the whole image ------------------------------------------------------------------------------------- */
 
 /* Four sums side by side: less waiting and less rounding than one. */
 FVI_AI void mean_one(const fvi_pool_span *s, const void *x, void *y, int c, int n, const bool bf, const bool part)
@@ -191,18 +195,18 @@ FVI_AI void mean_back(const fvi_pool_span *s, const void *dy, void *dx, const bo
 #undef ONE
 }
 
-/* ---- instances --------------------------------------------------------------------------------------------------------------- */
+/* ---- instances --------------------------------------------------------------------------------------------------- */
 
-#define INSTANCES(suffix, bf)                                                                                            \
-    static void average_##suffix(const fvi_pool_span *s, const void *x, void *y, int64_t o0, int64_t o1)                 \
-    {                                                                                                                    \
-        average_rows(s, x, y, o0, o1, bf);                                                                               \
-    }                                                                                                                    \
-    static void average_back_##suffix(const fvi_pool_span *s, const void *dy, void *dx, int64_t i0, int64_t i1)          \
-    {                                                                                                                    \
-        average_back_rows(s, dy, dx, i0, i1, bf);                                                                        \
-    }                                                                                                                    \
-    static void mean_##suffix(const fvi_pool_span *s, const void *x, void *y) { mean_unit(s, x, y, bf); }                \
+#define INSTANCES(suffix, bf)                                                                                   \
+    static void average_##suffix(const fvi_pool_span *s, const void *x, void *y, int64_t o0, int64_t o1)        \
+    {                                                                                                           \
+        average_rows(s, x, y, o0, o1, bf);                                                                      \
+    }                                                                                                           \
+    static void average_back_##suffix(const fvi_pool_span *s, const void *dy, void *dx, int64_t i0, int64_t i1) \
+    {                                                                                                           \
+        average_back_rows(s, dy, dx, i0, i1, bf);                                                               \
+    }                                                                                                           \
+    static void mean_##suffix(const fvi_pool_span *s, const void *x, void *y) { mean_unit(s, x, y, bf); }       \
     static void mean_back_##suffix(const fvi_pool_span *s, const void *dy, void *dx) { mean_back(s, dy, dx, bf); }
 INSTANCES(f32, false)
 INSTANCES(bf16, true)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inner loops of pooling. A unit is one image and up to 16 neighbouring channels: pixels stand `step` elements apart and
- * hold `lanes` values of the unit. Windows are given as tables by row and by column. */
+/* Inner loops of pooling. A unit is one image and up to 16 neighbouring channels: pixels stand `step` elements apart
+ * and hold `lanes` values of the unit. Windows are given as tables by row and by column. */
 #ifndef FVI_CPU_POOL_H
 #define FVI_CPU_POOL_H
 
@@ -24,7 +24,8 @@ typedef struct fvi_pool_table {        /* [0] f32, [1] bf16; pointers stand at t
     /* dx of the whole unit. bf16: sums in `acc`, h * w * 16 floats. */
     void (*max_backward[2])(const fvi_pool_span *s, const void *dy, const int64_t *index, void *dx, float *acc);
     void (*average[2])(const fvi_pool_span *s, const void *x, void *y, int64_t o0, int64_t o1);
-    void (*average_backward[2])(const fvi_pool_span *s, const void *dy, void *dx, int64_t i0, int64_t i1);   /* input rows */
+    /* input rows */
+    void (*average_backward[2])(const fvi_pool_span *s, const void *dy, void *dx, int64_t i0, int64_t i1);
     void (*mean[2])(const fvi_pool_span *s, const void *x, void *y);
     void (*mean_backward[2])(const fvi_pool_span *s, const void *dy, void *dx);
 } fvi_pool_table;

@@ -45,7 +45,8 @@ FVI_AI void row_any(const void *x, int64_t n, const bool bf, const fvi_reduce_op
     }
 }
 
-FVI_AI void strip(const void *x, int64_t rows, int64_t step, const int nv, const bool bf, const fvi_reduce_op op, double *to)
+FVI_AI void strip(const void *x, int64_t rows, int64_t step, const int nv, const bool bf, const fvi_reduce_op op,
+                  double *to)
 {
     vf a[4];
     FVI_UNROLL for (int v = 0; v < nv; v++) a[v] = neutral(op);
@@ -73,7 +74,8 @@ FVI_AI const void *at(const void *x, int64_t i, const bool bf)
     return (const char *)x + i * (bf ? 2 : 4);
 }
 
-FVI_AI void columns_any(const void *x, int64_t rows, int64_t step, int64_t width, const bool bf, const fvi_reduce_op op, double *to)
+FVI_AI void columns_any(const void *x, int64_t rows, int64_t step, int64_t width, const bool bf, const fvi_reduce_op op,
+                        double *to)
 {
     for (int64_t first = 0; first < rows; first += ROWS) {
         const int64_t n = rows - first < ROWS ? rows - first : ROWS;
@@ -96,7 +98,8 @@ void FVI_ISA_NAME(fvi_reduce_row)(const void *x, int64_t n, bool bf, fvi_reduce_
     else row_any(x, n, false, FVI_REDUCE_MAX, to);
 }
 
-void FVI_ISA_NAME(fvi_reduce_columns)(const void *x, int64_t rows, int64_t step, int64_t width, bool bf, fvi_reduce_op op, double *to)
+void FVI_ISA_NAME(fvi_reduce_columns)(const void *x, int64_t rows, int64_t step, int64_t width, bool bf,
+                                      fvi_reduce_op op, double *to)
 {
     if (op == FVI_REDUCE_SUM && bf) columns_any(x, rows, step, width, true, FVI_REDUCE_SUM, to);
     else if (op == FVI_REDUCE_SUM) columns_any(x, rows, step, width, false, FVI_REDUCE_SUM, to);

@@ -10,6 +10,7 @@ typedef enum fvi_reduce_op { FVI_REDUCE_SUM, FVI_REDUCE_MAX } fvi_reduce_op;    
 /* n elements into to[0]. */
 FVI_ISA_DECLARE(void, fvi_reduce_row, (const void *x, int64_t n, bool bf, fvi_reduce_op op, double *to))
 /* `rows` rows of `width` elements, `step` apart, into to[0 .. width - 1]. */
-FVI_ISA_DECLARE(void, fvi_reduce_columns, (const void *x, int64_t rows, int64_t step, int64_t width, bool bf, fvi_reduce_op op, double *to))
+FVI_ISA_DECLARE(void, fvi_reduce_columns,
+                (const void *x, int64_t rows, int64_t step, int64_t width, bool bf, fvi_reduce_op op, double *to))
 
 #endif

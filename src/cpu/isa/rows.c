@@ -128,7 +128,8 @@ FVI_AI void log_softmax_lanes(const float *x, float *y, int64_t n, int64_t step,
     for (int64_t k = 0; k < n; k++) store(y, k * step, load(x, k * step, part, lanes) - top - shift, part, lanes);
 }
 
-FVI_AI void softmax_backward_lanes(const float *dy, const float *y, float *dx, int64_t n, int64_t step, const bool part, int lanes)
+FVI_AI void softmax_backward_lanes(const float *dy, const float *y, float *dx, int64_t n, int64_t step, const bool part,
+                                   int lanes)
 {
     vf dot = vsplat(0);
     for (int64_t k = 0; k < n; k++) dot += load(dy, k * step, part, lanes) * load(y, k * step, part, lanes);
@@ -136,7 +137,8 @@ FVI_AI void softmax_backward_lanes(const float *dy, const float *y, float *dx, i
         store(dx, k * step, load(y, k * step, part, lanes) * (load(dy, k * step, part, lanes) - dot), part, lanes);
 }
 
-FVI_AI void log_softmax_backward_lanes(const float *dy, const float *y, float *dx, int64_t n, int64_t step, const bool part, int lanes)
+FVI_AI void log_softmax_backward_lanes(const float *dy, const float *y, float *dx, int64_t n, int64_t step,
+                                       const bool part, int lanes)
 {
     vf sum = vsplat(0);
     for (int64_t k = 0; k < n; k++) sum += load(dy, k * step, part, lanes);
@@ -219,7 +221,7 @@ static void cross_entropy_backward(const fvi_ce_row *r, float dloss, float *dx)
     dx[r->index] = dloss * (old * factor - w * (r->hot + r->spread));
 }
 
-/* ---- ranking ------------------------------------------------------------------------------------------------------ */
+/* ---- ranking ----------------------------------------------------------------------------------------------------- */
 
 FVI_AI int64_t argmax_any(const void *x, int64_t n, const bool bf)
 {

@@ -22,7 +22,8 @@ typedef struct fvi_rows_table {
     void (*softmax_columns)(const float *x, float *y, int64_t n, int64_t step, int lanes);
     void (*softmax_backward_columns)(const float *dy, const float *y, float *dx, int64_t n, int64_t step, int lanes);
     void (*log_softmax_columns)(const float *x, float *y, int64_t n, int64_t step, int lanes);
-    void (*log_softmax_backward_columns)(const float *dy, const float *y, float *dx, int64_t n, int64_t step, int lanes);
+    void (*log_softmax_backward_columns)(const float *dy, const float *y, float *dx, int64_t n, int64_t step,
+                                         int lanes);
     int lanes;
     double (*cross_entropy)(const fvi_ce_row *r);                       /* - sum of q log p; where q is 0, 0 */
     void (*cross_entropy_backward)(const fvi_ce_row *r, float dloss, float *dx);

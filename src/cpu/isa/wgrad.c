@@ -20,7 +20,8 @@ static void valid(int64_t size, int64_t out, int64_t stride, int64_t shift, int6
     *to = b > a ? b : a;
 }
 
-static void tap(const fvi_wgrad_shape *s, const float *x, const float *dy, int64_t ob, int64_t ib, int64_t i, int64_t j, float *dw)
+static void tap(const fvi_wgrad_shape *s, const float *x, const float *dy, int64_t ob, int64_t ib, int64_t i, int64_t j,
+                float *dw)
 {
     const v16 zero = {0};
     v16 acc[16];
@@ -36,7 +37,8 @@ static void tap(const fvi_wgrad_shape *s, const float *x, const float *dy, int64
     for (int64_t n = 0; n < s->n; n++)
         for (int64_t o = top; o < bottom; o++) {
             const float *d = dy + (((n * s->out_blocks + ob) * s->oh + o) * s->ow + left) * 16;
-            const float *p = x + (((n * s->in_blocks + ib) * s->h + o * s->stride[0] + down) * s->w + left * s->stride[1] + across) * 16;
+            const int64_t row = (n * s->in_blocks + ib) * s->h + o * s->stride[0] + down;
+            const float *p = x + (row * s->w + left * s->stride[1] + across) * 16;
             for (int64_t c = left; c < right; c++, d += 16, p += 16 * s->stride[1]) {
                 const v16 g = *(const v16u *)d;
                 for (int k = 0; k < 16; k++) acc[k] += g * p[k];
@@ -45,7 +47,8 @@ static void tap(const fvi_wgrad_shape *s, const float *x, const float *dy, int64
     for (int k = 0; k < 16; k++) *(v16u *)(dw + k * 16) = acc[k];
 }
 
-void FVI_ISA_NAME(fvi_wgrad_block)(const fvi_wgrad_shape *s, const float *x, const float *dy, int64_t ob, int64_t ib, float *dw)
+void FVI_ISA_NAME(fvi_wgrad_block)(const fvi_wgrad_shape *s, const float *x, const float *dy, int64_t ob, int64_t ib,
+                                   float *dw)
 {
     for (int64_t i = 0; i < s->kh; i++)
         for (int64_t j = 0; j < s->kw; j++, dw += 256) tap(s, x, dy, ob, ib, i, j, dw);

@@ -12,6 +12,7 @@ typedef struct fvi_wgrad_shape {
 } fvi_wgrad_shape;
 
 /* Block (ob, ib) of dw [ob][ib][kh][kw][16 in][16 out] from x and dy in (n, c/16, h, w, 16). */
-FVI_ISA_DECLARE(void, fvi_wgrad_block, (const fvi_wgrad_shape *s, const float *x, const float *dy, int64_t ob, int64_t ib, float *dw))
+FVI_ISA_DECLARE(void, fvi_wgrad_block,
+                (const fvi_wgrad_shape *s, const float *x, const float *dy, int64_t ob, int64_t ib, float *dw))
 
 #endif

@@ -19,7 +19,7 @@ enum { ROWS = 3 };
 #define AA (A * A)
 #define BB (B * B)
 
-/* ---- pixels: B^T d B ---------------------------------------------------------------------------------------------- */
+/* ---- pixels: B^T d B --------------------------------------------------------------------------------------------- */
 
 FVI_AI void in_line(const vf *d, const int64_t step, vf *t, const int64_t t_step)
 {
@@ -33,8 +33,8 @@ FVI_AI void in_line(const vf *d, const int64_t step, vf *t, const int64_t t_step
     t[5 * t_step] = AA * BB * d1 - (AA + BB) * d3 + d5;
 }
 
-void FVI_ISA_NAME(fvi_winograd_input)(const fvi_winograd_shape *s, const float *x, int64_t first, int64_t count, int64_t cb, int64_t from,
-                                      int64_t to, float *v)
+void FVI_ISA_NAME(fvi_winograd_input)(const fvi_winograd_shape *s, const float *x, int64_t first, int64_t count,
+                                      int64_t cb, int64_t from, int64_t to, float *v)
 {
     const int64_t per_image = s->tiles_h * s->tiles_w, plane = s->h * s->w * VW;
     for (int64_t t = from; t < to; t++) {
@@ -49,7 +49,9 @@ void FVI_ISA_NAME(fvi_winograd_input)(const fvi_winograd_shape *s, const float *
             for (int k = 0; k < 6; k++)
                 for (int j = 0; j < 6; j++) {
                     const int64_t py = y0 + k, px = x0 + j;
-                    d[6 * k + j] = py < 0 || px < 0 || py >= s->h || px >= s->w ? vsplat(0) : vld(image, (py * s->w + px) * VW, false);
+                    d[6 * k + j] = py < 0 || px < 0 || py >= s->h || px >= s->w
+                                       ? vsplat(0)
+                                       : vld(image, (py * s->w + px) * VW, false);
                 }
         }
         for (int j = 0; j < 6; j++) in_line(d + j, 6, b + j, 6);
@@ -58,9 +60,10 @@ void FVI_ISA_NAME(fvi_winograd_input)(const fvi_winograd_shape *s, const float *
     }
 }
 
-/* ---- products ------------------------------------------------------------------------------------------------------ */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
-FVI_AI void block(const float *v, const int64_t row, const float *u, const int64_t c, float *m, const int64_t o, const int rows, const int groups)
+FVI_AI void block(const float *v, const int64_t row, const float *u, const int64_t c, float *m, const int64_t o,
+                  const int rows, const int groups)
 {
     vf sum[ROWS][FVI_WINOGRAD_GROUP];
     FVI_UNROLL for (int r = 0; r < rows; r++)
@@ -78,7 +81,8 @@ FVI_AI void block(const float *v, const int64_t row, const float *u, const int64
 }
 
 /* Rows and groups as constants, so that the sums stay in registers. */
-FVI_AI void blocks(const float *v, const int64_t row, const float *u, const int64_t c, float *m, const int64_t o, const int rows, const int groups)
+FVI_AI void blocks(const float *v, const int64_t row, const float *u, const int64_t c, float *m, const int64_t o,
+                   const int rows, const int groups)
 {
     switch (rows) {
     case 1: block(v, row, u, c, m, o, 1, groups); break;
@@ -93,7 +97,8 @@ FVI_AI void blocks(const float *v, const int64_t row, const float *u, const int6
     }
 }
 
-void FVI_ISA_NAME(fvi_winograd_product)(const fvi_winograd_shape *s, const float *v, const float *u, int64_t count, int64_t e, int64_t ob, float *m)
+void FVI_ISA_NAME(fvi_winograd_product)(const fvi_winograd_shape *s, const float *v, const float *u, int64_t count,
+                                        int64_t e, int64_t ob, float *m)
 {
     const int64_t parts = (count + ROWS - 1) / ROWS, out_blocks = s->o / VW;
     const float *weights = u + (e * out_blocks + ob) * s->c * VW;
@@ -108,19 +113,20 @@ void FVI_ISA_NAME(fvi_winograd_product)(const fvi_winograd_shape *s, const float
     }
 }
 
-/* ---- outputs: A^T m A ------------------------------------------------------------------------------------------------- */
+/* ---- outputs: A^T m A -------------------------------------------------------------------------------------------- */
 
 FVI_AI void out_line(const vf *m, const int64_t step, vf *y, const int64_t y_step)
 {
-    const vf a = m[step] + m[2 * step], b = m[step] - m[2 * step], c = m[3 * step] + m[4 * step], d = m[3 * step] - m[4 * step];
+    const vf a = m[step] + m[2 * step], b = m[step] - m[2 * step], c = m[3 * step] + m[4 * step],
+             d = m[3 * step] - m[4 * step];
     y[0] = m[0] + a + c;
     y[y_step] = A * b + B * d;
     y[2 * y_step] = AA * a + BB * c;
     y[3 * y_step] = A * AA * b + B * BB * d + m[5 * step];
 }
 
-FVI_AI void output(const fvi_winograd_shape *s, const float *m, const float *bias, const float *addend, int64_t first, int64_t count, int64_t ob,
-                   int64_t from, int64_t to, float *y, const int act)
+FVI_AI void output(const fvi_winograd_shape *s, const float *m, const float *bias, const float *addend, int64_t first,
+                   int64_t count, int64_t ob, int64_t from, int64_t to, float *y, const int act)
 {
     const int64_t per_image = s->tiles_h * s->tiles_w, plane = s->oh * s->ow * VW;
     const vf shift = bias ? vld(bias, ob * VW, false) : vsplat(0);
@@ -144,20 +150,22 @@ FVI_AI void output(const fvi_winograd_shape *s, const float *m, const float *bia
     }
 }
 
-void FVI_ISA_NAME(fvi_winograd_output)(const fvi_winograd_shape *s, const float *m, const float *bias, const float *addend, int64_t first,
-                                       int64_t count, int64_t ob, int64_t from, int64_t to, float *y)
+void FVI_ISA_NAME(fvi_winograd_output)(const fvi_winograd_shape *s, const float *m, const float *bias,
+                                       const float *addend, int64_t first, int64_t count, int64_t ob, int64_t from,
+                                       int64_t to, float *y)
 {
     if (s->act == FVI_ACT_RELU) output(s, m, bias, addend, first, count, ob, from, to, y, FVI_ACT_RELU);
     else if (s->act == FVI_ACT_SILU) output(s, m, bias, addend, first, count, ob, from, to, y, FVI_ACT_SILU);
     else output(s, m, bias, addend, first, count, ob, from, to, y, FVI_ACT_NONE);
 }
 
-/* ---- weights: G g G^T --------------------------------------------------------------------------------------------------- */
+/* ---- weights: G g G^T -------------------------------------------------------------------------------------------- */
 
 FVI_AI void weight_line(const vf *g, const int64_t step, vf *u, const int64_t u_step)
 {
     const float na = 1 / (2 * AA * (AA - BB)), nb = 1 / (2 * BB * (BB - AA));
-    const vf a = na * (g[0] + AA * g[2 * step]), b = na * A * g[step], c = nb * (g[0] + BB * g[2 * step]), d = nb * B * g[step];
+    const vf a = na * (g[0] + AA * g[2 * step]), b = na * A * g[step], c = nb * (g[0] + BB * g[2 * step]),
+             d = nb * B * g[step];
     u[0] = g[0] * (1 / (AA * BB));
     u[u_step] = a + b;
     u[2 * u_step] = a - b;
@@ -166,8 +174,8 @@ FVI_AI void weight_line(const vf *g, const int64_t step, vf *u, const int64_t u_
     u[5 * u_step] = g[2 * step];
 }
 
-void FVI_ISA_NAME(fvi_winograd_weights)(const float *w, const int64_t *o_at, const int64_t *i_at, const int64_t k_at[9], int64_t outs, int64_t ins,
-                                        int64_t ob, float *u)
+void FVI_ISA_NAME(fvi_winograd_weights)(const float *w, const int64_t *o_at, const int64_t *i_at, const int64_t k_at[9],
+                                        int64_t outs, int64_t ins, int64_t ob, float *u)
 {
     const int64_t c = (ins + VW - 1) / VW * VW, blocks_out = (outs + VW - 1) / VW;
     const int lanes = (int)FVI_MIN((int64_t)VW, outs - ob * VW);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = the least whole number that is not below x. */
+#include "ops/elementwise.h"
+
+static double value(double x, const void *attr)
+{
+    (void)attr;
+    return ceil(x);
+}
+
+static void reference(const fvi_ref *r)
+{
+    fvi_ref_unary(r, value);
+}
+
+FVI_UNARY_SAMPLES(samples, NULL, FVI_DRAW_AWAY);
+
+static const fvi_op op_ceil = {
+    .name = "ceil", .version = 1, .kind = FVI_DISCRETE, .doc = "y = x rounded up",
+    .n_in_min = 1, .n_in_max = 1, .n_out = 1,
+    .infer = fvi_infer_unary, .no_grad = "piecewise constant", .ref = reference,
+    .samples = samples, .n_samples = FVI_COUNT(samples),
+    .inplace = {1}, .elementwise = true,
+    .onnx = "Ceil",
+};
+FVI_OPS(ceil, &op_ceil);
+
+fv_value *fv_ceil(fv_graph *g, fv_value *x)
+{
+    return fvi_emit(g, "ceil", NULL, 1, x);
+}
