@@ -10,8 +10,8 @@ typedef struct tasks_case {
     fv_model_fn *model;
     fv_source train, val;
     const char *image_size, *monitor;    /* settings */
-    const char *columns[4];              /* of metrics.csv that the task brings */
-    const char *in_report[3], *in_record[3];     /* texts of report.html and evaluation.json */
+    const char *columns[5];              /* of metrics.csv that the task brings */
+    const char *in_report[4], *in_record[4];     /* texts of report.html and evaluation.json */
     const char *setting;                 /* one of its own keys, as key=value; NULL: it has none */
 } tasks_case;
 
