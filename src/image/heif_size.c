@@ -217,7 +217,7 @@ static fv_status check_item(const fvi_encoded *e, const meta *m, uint32_t kind, 
         const int number = take(&data, 2) & 1 ? 4 : 2;   /* version, flags */
         take(&data, kind == TYPE('g', 'r', 'i', 'd') ? 2 : 8);           /* rows and columns; background */
         const int64_t width = (int64_t)take(&data, number), height = (int64_t)take(&data, number);
-        return check(e, width, height, most);
+        return width && height ? check(e, width, height, most) : FV_OK;
     }
     return kind == TYPE('h', 'v', 'c', '1') || kind == TYPE('h', 'e', 'v', '1') ? check_nals(e, &data, m->nal_length, UINT64_MAX, most) : FV_OK;
 }
@@ -253,7 +253,8 @@ static fv_status check_items(const fvi_encoded *e, const meta *m, int64_t *most)
 
 static fv_status check_meta(const fvi_encoded *e, span s, int64_t *most)
 {
-    meta m = {.nal_length = 4};
+    const span none = {e->data, e->data};
+    meta m = {none, none, none, .nal_length = 4};
     uint32_t type;
     take(&s, 4);
     for (span content; next_box(&s, &type, &content);) {
@@ -264,7 +265,7 @@ static fv_status check_meta(const fvi_encoded *e, span s, int64_t *most)
         take(&content, take(&content, 4) >> 24 ? 4 : 2);
         m.infos = content;
     }
-    return m.places.p ? check_items(e, &m, most) : FV_OK;
+    return check_items(e, &m, most);
 }
 
 fv_status fvi_heif_check_sizes(const fvi_encoded *e, int64_t *most)

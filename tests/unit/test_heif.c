@@ -122,6 +122,7 @@ static const struct bad_case { const char *name, *file, *mark; int at, n; const 
     {"header.heic", "lossless.heic", NULL, 0, 0, "", 2, "HEIC", true},
     {"meta.avif", "lossy.avif", "meta", 0, 4, "free", 100, "damaged AVIF", true},
     {"primary.heic", "lossless.heic", "pitm", 8, 2, "\0\7", 100, "damaged HEIC", true},
+    {"no_data.heic", "grid.heic", "idat", 0, 4, "free", 100, "HEIC", true},
     {"codec.heic", "lossless.heic", "hvc1", 0, 4, "xxxx", 100, "HEIC", true},
     {"header.avif", "lossy.avif", "av1C", 0, 4, "free", 100, "AVIF", true}};
 
